@@ -1,0 +1,296 @@
+package providers
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// JSON is a body as it travels: raw, so that no field is lost that esmig does
+// not know.
+type JSON = json.RawMessage
+
+// Stage orders steps on one target cluster.
+type Stage int
+
+// The stages in the order that the data demands (design.md).
+const (
+	StageLifecycle Stage = iota + 1
+	StageTemplates
+	StageContainers
+	StageData
+	StagePipelines
+	StageCutover
+	StageKibana
+)
+
+var stageNames = [...]string{"", "lifecycle", "templates", "containers", "data", "pipelines", "cutover", "kibana"}
+
+func (s Stage) String() string { return stageNames[s] }
+
+// MarshalText writes the stage's name.
+func (s Stage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the stage's name.
+func (s *Stage) UnmarshalText(b []byte) error {
+	for i, n := range stageNames {
+		if i > 0 && n == string(b) {
+			*s = Stage(i)
+			return nil
+		}
+	}
+	return NewError("bad_stage", "", "Unknown stage", "there is no stage "+string(b))
+}
+
+// Kind is one kind of block, whole: what a user may write, what it does, and
+// its reference page come from this one entry.
+//
+// To add a kind: write one file with a var of this type, whose Resource is in
+// most cases a few lines over the generic REST resource; add it to
+// providers/all; add an example folder; run the suite of providers/providertest
+// on it, which needs a table row. Validation, diagnostics, references, docs,
+// plan, drift and state come for free.
+type Kind struct {
+	Name  string // "index_template"
+	Doc   string // one or two sentences for the reference page
+	Stage Stage
+	// StageOf moves one block to another stage (a pipeline with when =
+	// "before_data"). Nil: always Stage. args is unmarked.
+	StageOf func(args cty.Value) Stage
+	Attrs   []Attr
+	Blocks  []Nested
+	Example string // HCL, complete, used on the reference page and parsed by a test
+
+	// Exactly one of the two is set. Both are called without a connection
+	// being used, also while validating: they check what can be checked
+	// offline and return a *Finding (or errors.Join of several).
+	Resource func(Instance) (Resource, error)
+	Task     func(Instance) (Task, error)
+}
+
+// Attr is one argument.
+type Attr struct {
+	Name     string
+	Type     cty.Type // cty.DynamicPseudoType for bodies, ClusterType for clusters
+	Required bool
+	// Sensitive values are never shown even if the user's expression is not
+	// marked sensitive.
+	Sensitive bool
+	// FromLabel: when absent the block's label is the value. With for_each the
+	// argument is required.
+	FromLabel bool
+	// ClusterRole, "source" or "target": when absent, the cluster that the
+	// esmig block names for that role. Without either it is an error.
+	ClusterRole string
+	Default     cty.Value // used when the argument is absent or null; cty.NilVal: stays null
+	OneOf       []string  // allowed values of a string
+	Doc         string
+	Example     string // HCL expression for the reference page
+}
+
+// Nested is a block inside a block ("source" in a migration); at most one of
+// each.
+type Nested struct {
+	Name     string
+	Doc      string
+	Required bool
+	Attrs    []Attr
+}
+
+// Arguments that most kinds share.
+var (
+	TargetAttr = Attr{Name: "cluster", Type: ClusterType, ClusterRole: "target",
+		Doc: "The cluster that gets the object; by default the one that `esmig { target }` names.", Example: "cluster.target"}
+	NameAttr = Attr{Name: "name", Type: cty.String, FromLabel: true,
+		Doc: "Name on the cluster; by default the block's label.", Example: `"orders"`}
+)
+
+// Instance is one block as a kind sees it.
+type Instance struct {
+	Addr Addr
+	// Args is an object with one attribute per Attr and one per Nested (null
+	// when absent), defaults filled in, unmarked. For an object whose block is
+	// gone only the cluster and the name are set and Stored holds what was
+	// declared last.
+	Args     cty.Value
+	Stored   JSON
+	Clusters map[string]Cluster
+}
+
+// Cluster is the connection that an argument of ClusterType names.
+func (in Instance) Cluster(v cty.Value) Cluster { return in.Clusters[ClusterName(v)] }
+
+// Resource is an object that is made with one repeatable request: a template,
+// a policy, an index. All methods may be called at any time and in any order;
+// none is called concurrently with another of the same Resource.
+type Resource interface {
+	// Cluster is where the object lives, ID its name there.
+	Cluster() Cluster
+	ID() string
+	// Declared is what the files say, in the canonical form of the kind (see
+	// Canonical): the form in which Read answers too.
+	Declared() JSON
+	// Read returns what the server holds, in the canonical form and without
+	// volatile leaves (dates, versions of the server's own). Missing: wraps
+	// ErrNotFound.
+	Read(ctx context.Context) (JSON, error)
+	// Write makes the object as declared. Repeating it does no harm.
+	Write(ctx context.Context, w Write) error
+	// Delete removes it. Missing already is no error.
+	Delete(ctx context.Context) error
+}
+
+// Write is what a Resource may want to know besides what is declared.
+type Write struct {
+	// Now is what Read answers now, nil if the object is not there.
+	Now JSON
+	// Last is what Read answered after the last apply, nil at the first: a
+	// leaf that nobody declared and that differs from it goes back to it.
+	Last JSON
+	// Withhold leaves out the settings that Withholder.Held names.
+	Withhold []string
+}
+
+// Container is a Resource that holds documents: it is not deleted or replaced
+// without looking.
+type Container interface {
+	Resource
+	// Documents counts what is in it now; a missing container holds none.
+	Documents(ctx context.Context) (int64, error)
+	// InPlace lists, in the user's words, the changes between the declared
+	// bodies that the server cannot make on the living object; none: it can.
+	InPlace(before, after JSON) []string
+}
+
+// Withholder is a Resource whose settings may name pipelines that must not run
+// while documents are copied.
+type Withholder interface {
+	Resource
+	// Held lists the pipeline settings in what is declared.
+	Held() []PipelineSetting
+	// Covers says whether documents written to the named index or data stream
+	// of the same cluster come under these settings.
+	Covers(index string) bool
+	// Restore puts the withheld settings back on the object itself and on the
+	// named, living destinations that were made under it.
+	Restore(ctx context.Context, destinations []string) error
+}
+
+// PipelineSetting is one use of a pipeline by a setting.
+type PipelineSetting struct {
+	Setting  string // "index.default_pipeline"
+	Pipeline string // name on the cluster
+}
+
+// Volatile is a Resource on which the server itself changes declared leaves
+// (an index under ILM). Both bodies are canonical.
+type Volatile interface {
+	Resource
+	// Settle returns now with those leaves set back to last that the server
+	// may change by itself, and a line for each reason ("4 fields were added
+	// by documents").
+	Settle(ctx context.Context, last, now JSON) (JSON, []string, error)
+}
+
+// Task is work of many units that is recorded in a journal: a migration.
+type Task interface {
+	Source() (cluster Cluster, index string)
+	Destination() (cluster Cluster, index string)
+	// Pipeline is the one that the copy runs through on purpose, or empty.
+	Pipeline() string
+	// Declared is what the files say.
+	Declared() JSON
+	// Changed compares with what was declared when the task ran.
+	Changed(before JSON) TaskChange
+	// Observe looks, with reads only, at what became of a finished task.
+	Observe(ctx context.Context, done JSON) (Observation, error)
+	// Estimate looks, with reads only, at what Run would do; findings are part
+	// of it. An error means that it could not look.
+	Estimate(ctx context.Context, p Prospect) (Estimate, error)
+	// Run copies. Called again with the same journal it goes on where it
+	// stopped. The JSON is the sum to keep once the step is done.
+	Run(ctx context.Context, j Journal) (Result, JSON, error)
+	// Verify compares source and destination; a difference is in the result
+	// and the error wraps ErrVerify.
+	Verify(ctx context.Context, j Journal, done JSON) (Verification, error)
+}
+
+// TaskChange says what a changed declaration means for a finished task.
+type TaskChange struct {
+	Copy   []string // arguments that change what is copied: "query"
+	Verify bool     // only how it is verified
+}
+
+// Observation is what became of a finished task.
+type Observation struct {
+	DestinationMissing bool
+	NewerOnSource      int64 // documents that arrived after the copy
+}
+
+// Prospect is what the engine knows of a task's surroundings while planning.
+type Prospect struct {
+	// DestinationDeclared: a block makes the destination, or a declared
+	// template matches it.
+	DestinationDeclared bool
+	// DestinationFresh: this plan makes (or replaces) it, so it is empty.
+	DestinationFresh bool
+	// Resume is set when the task is half done: what the journal holds.
+	Resume Journal
+	// Done is the sum of a former, finished run; nil without.
+	Done JSON
+}
+
+// Estimate is what a plan says of a task.
+type Estimate struct {
+	Method      string   `json:"method"` // reindex, stream
+	Why         string   `json:"why"`    // "target can reach hosted"
+	Documents   int64    `json:"documents"`
+	Bytes       int64    `json:"bytes"` // primary store on the source; 0: unknown
+	Shards      int      `json:"shards"`
+	Ranges      int      `json:"ranges"`
+	RangeBy     string   `json:"range_by,omitempty"` // "_seq_no"
+	Concurrency int      `json:"concurrency"`
+	Seconds     float64  `json:"seconds"` // rough; 0: unknown
+	DiskNeed    int64    `json:"disk_need"`
+	DiskFree    int64    `json:"disk_free"` // 0: unknown
+	Verify      string   `json:"verify"`
+	Notes       []string `json:"notes,omitempty"`
+	Done        int64    `json:"done,omitempty"` // documents already copied, when resuming
+
+	Findings []*Finding `json:"-"`
+}
+
+// Result is the closed account of a copy: Read equals the sum of the others.
+type Result struct {
+	Read      int64 `json:"read"`
+	Created   int64 `json:"created"`
+	Updated   int64 `json:"updated"`
+	Noops     int64 `json:"noops"`
+	Conflicts int64 `json:"conflicts"` // were there already, explained
+	Failed    int64 `json:"failed"`
+}
+
+// Verification is what a comparison found.
+type Verification struct {
+	Method      string       `json:"method"` // count, sample, full
+	Source      int64        `json:"source"`
+	Destination int64        `json:"destination"`
+	Compared    int64        `json:"compared"` // documents whose contents were compared
+	Identical   int64        `json:"identical"`
+	Missing     int64        `json:"missing"`
+	Different   int64        `json:"different"`
+	Extra       int64        `json:"extra"`
+	Newer       int64        `json:"newer_on_source,omitempty"`
+	Examples    []Difference `json:"examples,omitempty"`
+	Notes       []string     `json:"notes,omitempty"` // "contents were not compared, because …"
+}
+
+// Difference is one document that is not the same on both sides.
+type Difference struct {
+	What string `json:"what"` // missing, different, extra
+	ID   string `json:"id"`
+	Path string `json:"path,omitempty"` // leaf that differs
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+}
