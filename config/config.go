@@ -15,6 +15,8 @@ type Config struct {
 	// Blocks holds every block of a kind, for_each expanded, sorted by address.
 	Blocks  []*Block
 	Outputs []Output
+	Moved   []Moved
+	Removed []Removed
 	// Sources are the files by the name that ranges use, for showing lines.
 	Sources map[string]*hcl.File
 	// Hash changes when anything that the files say changes (file contents
@@ -80,4 +82,17 @@ type Output struct {
 	Name      string
 	Value     cty.Value // unmarked
 	Sensitive bool
+}
+
+// Moved is a moved block: what was From in the state is To from now on. Without
+// a key it stands for all instances.
+type Moved struct {
+	From, To providers.Addr
+	Range    hcl.Range
+}
+
+// Removed is a removed block: From is forgotten, not deleted.
+type Removed struct {
+	From  providers.Addr
+	Range hcl.Range
 }

@@ -54,6 +54,8 @@ type Step struct {
 	// "because of drift". Alarm shows it in red.
 	Reason string `json:"reason,omitempty"`
 	Alarm  bool   `json:"alarm,omitempty"`
+	// Restart: what was recorded of the migration is dropped first.
+	Restart bool `json:"restart,omitempty"`
 	// Notes are lines of information below the step.
 	Notes []string `json:"notes,omitempty"`
 	// Before and After are what the diff shows; sensitive values are hashed.

@@ -135,6 +135,58 @@ func Contains(declared, observed any) []string {
 	return diff
 }
 
+// KeepPaths returns declared with the leaves at or below the given paths as now
+// has them: what lifecycle.ignore_changes leaves to others. Both are canonical
+// bodies; lists are taken as wholes.
+func KeepPaths(declared, now JSON, paths []string) JSON {
+	d, errD := Decode(declared)
+	n, errN := Decode(now)
+	if len(paths) == 0 || now == nil || errD != nil || errN != nil {
+		return declared
+	}
+	for _, p := range paths {
+		for _, form := range []string{p, strings.Replace(p, "settings.", "settings.index.", 1)} {
+			d = keepPath(d, n, form)
+		}
+	}
+	return Encode(d)
+}
+
+// keepPath follows a dotted path; keys may hold dots themselves.
+func keepPath(d, n any, path string) any {
+	if path == "all" {
+		return n
+	}
+	dm, okD := d.(map[string]any)
+	nm, okN := n.(map[string]any)
+	if !okD || !okN {
+		return d
+	}
+	if v, ok := nm[path]; ok {
+		dm[path] = v
+		return dm
+	}
+	if _, ok := dm[path]; ok {
+		delete(dm, path)
+		return dm
+	}
+	for i := range path {
+		if path[i] != '.' {
+			continue
+		}
+		head, rest := path[:i], path[i+1:]
+		if sub, ok := dm[head]; ok {
+			if l, isList := sub.([]any); isList && nm[head] != nil && len(l) > 0 {
+				dm[head] = nm[head]
+			} else {
+				dm[head] = keepPath(sub, nm[head], rest)
+			}
+			return dm
+		}
+	}
+	return dm
+}
+
 func sameScalar(a, b any) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil

@@ -148,6 +148,9 @@ type Write struct {
 	// Last is what Read answered after the last apply, nil at the first: a
 	// leaf that nobody declared and that differs from it goes back to it.
 	Last JSON
+	// Keep are the paths of lifecycle.ignore_changes: these leaves stay as Now
+	// has them (see KeepPaths).
+	Keep []string
 	// Withhold leaves out the settings that Withholder.Held names.
 	Withhold []string
 }
@@ -235,6 +238,12 @@ type Prospect struct {
 	DestinationDeclared bool
 	// DestinationFresh: this plan makes (or replaces) it, so it is empty.
 	DestinationFresh bool
+	// Others is how many documents other migrations are known to have copied
+	// there, or to copy in the same apply (then -1: do not count).
+	Others int64
+	// Withheld are the pipeline settings that this plan keeps off the
+	// destination while the copy runs.
+	Withheld []PipelineSetting
 	// Resume is set when the task is half done: what the journal holds.
 	Resume Journal
 	// Done is the sum of a former, finished run; nil without.

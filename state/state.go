@@ -1,7 +1,9 @@
 package state
 
 import (
-	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -21,6 +23,11 @@ type State struct {
 	Salt     string             `json:"salt"`
 	Clusters map[string]Cluster `json:"clusters"`
 	Objects  []Object           `json:"objects"` // sorted by address
+	// Folded is the Store's own: the journal's records of these addresses that
+	// were written before the given serial are in the state already and count
+	// no more. It bridges a crash between writing the state and clearing the
+	// journal, and is emptied by the write after that.
+	Folded map[providers.Addr]uint64 `json:"folded,omitempty"`
 }
 
 // Cluster is the cluster that the state was applied to: another one that
@@ -104,15 +111,59 @@ func (s *State) Remove(a providers.Addr) {
 	}
 }
 
+// Move gives an object a new address and mends what depends on it. The kind
+// cannot change. An object whose step was begun stays where it is, because its
+// journal goes by its address.
+func (s *State) Move(from, to providers.Addr) error {
+	o := s.Find(from)
+	switch {
+	case o == nil:
+		return fmt.Errorf("the state holds no %s", from)
+	case from == to:
+		return fmt.Errorf("%s cannot be moved to itself", from)
+	case from.Kind != to.Kind:
+		return fmt.Errorf("%s cannot be moved to %s: it would become another kind", from, to)
+	case s.Find(to) != nil:
+		return fmt.Errorf("%s cannot be moved: the state holds a %s already", from, to)
+	case o.Pending != nil || o.Phase == PhaseRunning:
+		return fmt.Errorf("%s cannot be moved: a step of it was begun and is not done; run \"esmig apply\" first", from)
+	}
+	moved := *o
+	moved.Addr = to
+	s.Remove(from)
+	s.Put(moved)
+	for i := range s.Objects {
+		for j, d := range s.Objects[i].DependsOn {
+			if d == from {
+				s.Objects[i].DependsOn[j] = to
+			}
+		}
+	}
+	return nil
+}
+
 // Clone is a deep copy.
 func (s *State) Clone() *State {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic("state: not JSON: " + err.Error()) // raw messages were read as JSON
-	}
-	var c State
-	if err := json.Unmarshal(b, &c); err != nil {
-		panic("state: " + err.Error())
+	c := *s
+	c.Clusters = maps.Clone(s.Clusters)
+	c.Folded = maps.Clone(s.Folded)
+	c.Objects = slices.Clone(s.Objects)
+	for i := range c.Objects {
+		o := &c.Objects[i]
+		for _, j := range o.bodies() {
+			*j = slices.Clone(*j)
+		}
+		o.Withheld = slices.Clone(o.Withheld)
+		o.DependsOn = slices.Clone(o.DependsOn)
+		if o.Pending != nil {
+			p := *o.Pending
+			o.Pending = &p
+		}
 	}
 	return &c
+}
+
+// bodies are all fields of raw JSON.
+func (o *Object) bodies() []*providers.JSON {
+	return []*providers.JSON{&o.Declared, &o.Observed, &o.Task, &o.Verified}
 }

@@ -1,0 +1,49 @@
+# Everything that is needed beside Go is a JDK (21 or newer) and Maven: the
+# real servers of the demo and the tests are fetched by cmd/eslab, once.
+
+BIN := bin
+LAB := $(BIN)/eslab
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: build test unit real lint demo generate fuzz bench clean
+
+build:
+	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/esmig ./cmd/esmig
+
+$(LAB): $(wildcard cmd/eslab/*.go)
+	go build -trimpath -o $(LAB) ./cmd/eslab
+
+# The main job on two real clusters, on one screen.
+demo: build $(LAB)
+	$(LAB) run -servers source,target -- sh examples/quickstart/demo.sh
+
+# Everything: quick tests first, then those on the real servers.
+test: unit real
+
+unit:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go test ./...
+
+# A server that cannot be had fails the run; nothing is skipped because of it.
+real: $(LAB)
+	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,es6,es7,opensearch -- \
+		go test -count=1 -timeout 40m -run 'Real' ./...
+
+lint:
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck@2026.1 ./...
+
+# Golden files and the reference pages; read the difference before committing.
+generate:
+	go test ./config ./engine ./cmd/esmig/... -update
+
+fuzz:
+	go test -run '^$$' -fuzz FuzzLoad -fuzztime 30s ./config
+	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s ./state
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf $(BIN)

@@ -1,0 +1,60 @@
+package main
+
+// spec is one server that eslab can boot.
+type spec struct {
+	name     string
+	artifact string // key of artifacts
+	product  string // for messages
+	heap     string
+	ca       string // the authority that signs its certificate; none: plain http
+	trusts   string // the authority its reindex trusts
+	apiKeys  bool
+	java     javaRange
+	boot     func(*boot) error
+}
+
+// serverNames is the catalogue's order: the newest servers, which most tests
+// need, first.
+var serverNames = []string{"source", "target", "es7", "es6", "opensearch"}
+
+// The source must not trust the target's authority: tests want to see what a
+// server answers then. The old servers crash at start on Java 24 and newer,
+// which has no security manager any more.
+var catalogue = map[string]spec{
+	"source": {
+		name: "source", artifact: "elasticsearch-9.4.3", product: "Elasticsearch 9.4.3",
+		heap: "1g", ca: "source", apiKeys: true,
+		java: javaRange{min: 21}, boot: bootElasticsearch,
+	},
+	"target": {
+		name: "target", artifact: "elasticsearch-9.4.3", product: "Elasticsearch 9.4.3",
+		heap: "1g", ca: "target", trusts: "source", apiKeys: true,
+		java: javaRange{min: 21}, boot: bootElasticsearch,
+	},
+	"es7": {
+		name: "es7", artifact: "elasticsearch-7.17.29", product: "Elasticsearch 7.17.29",
+		heap: "512m", ca: "source",
+		java: javaRange{min: 11, max: 23, prefer: 17}, boot: bootElasticsearch,
+	},
+	"es6": {
+		name: "es6", artifact: "elasticsearch-6.8.23", product: "Elasticsearch 6.8.23",
+		heap: "512m", ca: "source",
+		java: javaRange{min: 11, max: 23, prefer: 17}, boot: bootElasticsearch,
+	},
+	"opensearch": {
+		name: "opensearch", artifact: "opensearch-3.8.0", product: "OpenSearch 3.8",
+		heap: "512m", trusts: "source",
+		java: javaRange{min: 21}, boot: bootOpenSearch,
+	},
+}
+
+func artifactsOf(servers []string) []string {
+	var names []string
+	for _, s := range servers {
+		a := catalogue[s].artifact
+		if len(names) == 0 || names[len(names)-1] != a {
+			names = append(names, a)
+		}
+	}
+	return names
+}

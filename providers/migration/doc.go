@@ -1,0 +1,24 @@
+// Package migration is the kind that moves documents: a source index is cut
+// into ranges of _seq_no, the destination pulls each of them with _reindex as
+// a task of its own, a tail pass takes what was written meanwhile, and the
+// result is compared with the source.
+//
+// Start reading at migration.go (what a user writes), then ranges.go (what is
+// to be done), run.go (doing it, from any point of the journal on), reindex.go
+// (one task on the server), preflight.go (what a plan finds) and verify.go.
+//
+// # What is recorded
+//
+// The journal's first record is the cut: it never changes while the task is
+// under way, so that a range means the same documents after a crash. Before a
+// reindex is sent its range is recorded as begun, with the X-Opaque-Id under
+// which the server's task can be found; then the task's id; then its counts.
+// What is begun and not ended is looked for before it is done again.
+//
+// # Why doing a range again does no harm
+//
+// Documents keep the source's version (version_type external), so that one
+// that is there already answers as a conflict. Where that is not allowed (data
+// streams, existing = "keep") op_type create does the same by id, within one
+// backing index; after a rollover the ids that are there are left out.
+package migration

@@ -1,0 +1,201 @@
+package migration
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// record is one line of the journal. What says which of the fields it has.
+type record struct {
+	What string `json:"what"`
+
+	// cut: what is to be done. The first record, and after a reset again.
+	Run     string         `json:"run,omitempty"` // random; part of each X-Opaque-Id
+	Started string         `json:"started,omitempty"`
+	Indices []*sourceIndex `json:"indices,omitempty"`
+	Backing []string       `json:"backing,omitempty"` // of a destination that is a data stream
+
+	// begin, task, end: one range. Task is the server's id of it.
+	Unit   string  `json:"unit,omitempty"`
+	Opaque string  `json:"opaque,omitempty"`
+	Size   int     `json:"size,omitempty"`
+	Task   string  `json:"task,omitempty"`
+	Counts *counts `json:"counts,omitempty"`
+
+	// tail: what the tail pass over an index takes. Skip: nothing.
+	Index       int     `json:"index,omitempty"`
+	From        int64   `json:"from,omitempty"`
+	Skip        bool    `json:"skip,omitempty"`
+	Checkpoints []int64 `json:"checkpoints,omitempty"`
+	Visible     []int64 `json:"visible,omitempty"`
+}
+
+// The kinds of records. After a reset nothing before it counts.
+const (
+	wroteCut   = "cut"
+	wroteBegin = "begin"
+	wroteTask  = "task"
+	wroteEnd   = "end"
+	wroteTail  = "tail"
+	wroteReset = "reset"
+)
+
+// unit is one range of one index.
+type unit struct {
+	id    string // "0.3", the tail of index 0 is "0.tail"
+	index int
+	span  span
+
+	// What the journal says of it.
+	begun  int     // how often it was begun
+	task   string  // of the last attempt, empty: not known
+	size   int     // batch size of the last attempt
+	counts *counts // it ended well
+}
+
+// open says that an attempt was begun of which no end is known.
+func (u *unit) open() bool { return u.begun > 0 && u.counts == nil }
+
+// ledger is the journal, read: where the task stands.
+type ledger struct {
+	run, started string
+	indices      []*sourceIndex
+	backing      []string
+	units        []*unit // without tails
+	tails        map[int]*unit
+	decided      map[int]record // tail records by index
+}
+
+// replay reads the journal. A ledger without indices: nothing was begun.
+func replay(j providers.Journal) (*ledger, error) {
+	l := &ledger{}
+	var byID map[string]*unit
+	for raw, err := range j.Records() {
+		var r record
+		if err == nil {
+			err = decode(raw, &r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the journal of a migration cannot be read: %w", err)
+		}
+		u := byID[r.Unit]
+		if u == nil && r.Unit != "" {
+			return nil, fmt.Errorf("the journal of a migration speaks of range %s, which it does not hold", r.Unit)
+		}
+		switch r.What {
+		case wroteReset:
+			l, byID = &ledger{}, nil
+		case wroteCut:
+			l.cut(r)
+			byID = map[string]*unit{}
+			for _, u := range l.units {
+				byID[u.id] = u
+			}
+		case wroteBegin:
+			u.begun, u.task, u.size = u.begun+1, "", r.Size
+		case wroteTask:
+			u.task = r.Task
+		case wroteEnd:
+			u.counts = r.Counts
+		case wroteTail:
+			if t := l.tail(r); t != nil {
+				byID[t.id] = t
+			}
+		}
+	}
+	return l, nil
+}
+
+func (l *ledger) cut(r record) {
+	*l = ledger{run: r.Run, started: r.Started, indices: r.Indices, backing: r.Backing,
+		tails: map[int]*unit{}, decided: map[int]record{}}
+	for i, x := range l.indices {
+		for n, s := range x.Ranges {
+			l.units = append(l.units, &unit{id: fmt.Sprint(i, ".", n), index: i, span: s})
+		}
+	}
+}
+
+// tail takes up what was decided about the tail of an index; nil: none.
+func (l *ledger) tail(r record) *unit {
+	l.decided[r.Index] = r
+	if r.Skip {
+		return nil
+	}
+	u := &unit{id: fmt.Sprint(r.Index, ".tail"), index: r.Index, span: span{From: r.From, To: -1}}
+	l.tails[r.Index] = u
+	return u
+}
+
+// each yields all units that are known, tails last.
+func (l *ledger) each(f func(*unit)) {
+	for _, u := range l.units {
+		f(u)
+	}
+	for i := range l.indices {
+		if u := l.tails[i]; u != nil {
+			f(u)
+		}
+	}
+}
+
+// sum adds up what ended well.
+func (l *ledger) sum() (ranges int, c counts) {
+	l.each(func(u *unit) {
+		if u.counts == nil {
+			return
+		}
+		ranges++
+		c.Total += u.counts.Total
+		c.Created += u.counts.Created
+		c.Updated += u.counts.Updated
+		c.Deleted += u.counts.Deleted
+		c.Noops += u.counts.Noops
+		c.Conflicts += u.counts.Conflicts
+	})
+	return ranges, c
+}
+
+func (l *ledger) opaque(u *unit) string { return "esmig-" + l.run + "-" + u.id }
+
+func result(c counts, failed int64) providers.Result {
+	return providers.Result{Read: c.done() + failed, Created: c.Created, Updated: c.Updated,
+		Noops: c.Noops + c.Deleted, Conflicts: c.Conflicts, Failed: failed}
+}
+
+// done is what is kept of a finished copy, for plans and verifications to
+// come. Checkpoints of the indices are those of the end.
+type done struct {
+	Run       string           `json:"run"`
+	Documents int64            `json:"documents"`
+	Ranges    int              `json:"ranges"`
+	Started   string           `json:"started"`
+	Finished  string           `json:"finished"`
+	Result    providers.Result `json:"result"`
+	Stream    bool             `json:"data_stream,omitempty"`
+	Indices   []*sourceIndex   `json:"indices"`
+}
+
+func (l *ledger) done(d destination) done {
+	ranges, c := l.sum()
+	out := done{Run: l.run, Ranges: ranges, Started: l.started, Finished: now(), Result: result(c, 0), Stream: d.Stream,
+		Documents: c.Created + c.Updated + c.Noops}
+	for i, x := range l.indices {
+		kept := *x
+		kept.Ranges = nil
+		if r, ok := l.decided[i]; ok {
+			kept.Checkpoints, kept.Visible = r.Checkpoints, r.Visible
+		}
+		out.Indices = append(out.Indices, &kept)
+	}
+	return out
+}
+
+// now is the one place that asks for the time that is stored.
+func now() string { return time.Now().UTC().Format(time.RFC3339) }
+
+func newRun() string { return strings.ToLower(rand.Text()[:10]) }

@@ -1,0 +1,2 @@
+package migration
+func (t *task) explainError(err error) error { return err }

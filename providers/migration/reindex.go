@@ -1,0 +1,203 @@
+package migration
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// request is the body of the reindex of one range. extra narrows it further
+// than the range does. remote is nil on one and the same cluster.
+func (t *task) request(x *sourceIndex, query any, size int, remote object, d destination) providers.JSON {
+	source := object{"index": x.Name, "size": size, "query": query}
+	if t.filter != nil {
+		source["_source"] = t.filter
+	}
+	if remote != nil {
+		source["remote"] = remote
+	}
+	dest := object{"index": t.destIndex, "pipeline": cmp.Or(t.pipeline, "_none")}
+	switch {
+	case t.createOnly(d):
+		dest["op_type"] = "create" // which refuses version_type external
+	case t.existing != "overwrite" && !t.changesVersion:
+		dest["version_type"] = "external"
+	}
+	body := object{"conflicts": "proceed", "source": source, "dest": dest}
+	if t.script != nil {
+		body["script"] = t.script
+	}
+	return providers.Encode(body)
+}
+
+// external says whether documents keep the source's version.
+func (t *task) external(d destination) bool {
+	return !t.createOnly(d) && t.existing != "overwrite" && !t.changesVersion
+}
+
+// counts are a reindex task's, running or done.
+type counts struct {
+	Total     int64 `json:"total"`
+	Created   int64 `json:"created"`
+	Updated   int64 `json:"updated"`
+	Deleted   int64 `json:"deleted"`
+	Noops     int64 `json:"noops"`
+	Conflicts int64 `json:"version_conflicts"`
+}
+
+func (c counts) done() int64 { return c.Created + c.Updated + c.Deleted + c.Noops + c.Conflicts }
+
+// failure is a document that the destination refused, or, without an ID, a
+// search that failed.
+type failure struct {
+	ID     string         `json:"id"`
+	Status int            `json:"status"`
+	Cause  providers.JSON `json:"cause"`
+	Reason providers.JSON `json:"reason"`
+}
+
+// taskAnswer is what the server says of a task: nested by the tasks API, flat
+// by GET _reindex/{id}, which Serverless has.
+type taskAnswer struct {
+	Completed bool `json:"completed"`
+	Task      struct {
+		Status taskStatus `json:"status"`
+	} `json:"task"`
+	Status   taskStatus `json:"status"`
+	Error    providers.JSON `json:"error"`
+	Response *struct {
+		counts
+		TimedOut bool      `json:"timed_out"`
+		Canceled string    `json:"canceled"`
+		Failures []failure `json:"failures"`
+	} `json:"response"`
+}
+
+type taskStatus struct {
+	counts
+	Retries struct {
+		Bulk   int64 `json:"bulk"`
+		Search int64 `json:"search"`
+	} `json:"retries"`
+	Canceled string `json:"canceled"`
+}
+
+func (a taskAnswer) status() taskStatus {
+	s := a.Task.Status
+	if a.Status != (taskStatus{}) {
+		s = a.Status
+	}
+	if a.Response != nil {
+		s.counts = a.Response.counts
+		s.Canceled = cmp.Or(a.Response.Canceled, s.Canceled)
+	}
+	return s
+}
+
+// start sends the reindex and returns the task's id. It is never sent twice.
+func (t *task) start(ctx context.Context, body providers.JSON, opaque string, perSecond float64) (string, error) {
+	q := url.Values{"wait_for_completion": {"false"}}
+	if perSecond > 0 {
+		q.Set("requests_per_second", strconv.FormatFloat(perSecond, 'f', -1, 64))
+	}
+	raw, err := t.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_reindex", Query: q, Body: body, OpaqueID: opaque})
+	if err != nil {
+		return "", err
+	}
+	var a struct{ Task string }
+	if err := decode(raw, &a); err != nil || a.Task == "" {
+		return "", fmt.Errorf("%s answered POST _reindex without a task: %w", t.dstName, cmp.Or(err, providers.ErrUnavailable))
+	}
+	return a.Task, nil
+}
+
+// look asks for a task. ErrNotFound: the server does not know it (any more).
+func (t *task) look(ctx context.Context, id string, info providers.Info) (taskAnswer, error) {
+	path := "/_tasks/"
+	if info.Flavor == providers.Serverless {
+		path = "/_reindex/"
+	}
+	var a taskAnswer
+	err := get(ctx, t.dst, path+url.PathEscape(id), nil, &a)
+	return a, err
+}
+
+// find looks for a running task by the X-Opaque-Id that it was sent with, for
+// an answer that was lost. sure is false where tasks cannot be listed.
+func (t *task) find(ctx context.Context, opaque string, info providers.Info) (id string, sure bool, err error) {
+	if info.Flavor == providers.Serverless {
+		return "", false, nil
+	}
+	var list struct {
+		Nodes map[string]struct {
+			Tasks map[string]struct {
+				Parent  string            `json:"parent_task_id"`
+				Headers map[string]string `json:"headers"`
+			} `json:"tasks"`
+		} `json:"nodes"`
+	}
+	err = get(ctx, t.dst, "/_tasks", url.Values{"actions": {"*reindex"}, "detailed": {"true"}}, &list)
+	if errors.Is(err, providers.ErrDenied) || notImplemented(err) {
+		return "", false, nil
+	}
+	for _, n := range list.Nodes {
+		for id, task := range n.Tasks {
+			for k, v := range task.Headers {
+				if strings.EqualFold(k, "X-Opaque-Id") && v == opaque && task.Parent == "" {
+					return id, true, nil
+				}
+			}
+		}
+	}
+	return "", err == nil, err
+}
+
+// The pauses between two looks at a task, and how long a destination may be
+// away before a range is given up.
+const (
+	firstLook = 100 * time.Millisecond
+	lastLook  = 2 * time.Second
+	patience  = 5 * time.Minute
+)
+
+// watch follows a task to its end. seen gets every status.
+func (t *task) watch(ctx context.Context, id string, info providers.Info, seen func(taskStatus)) (taskAnswer, error) {
+	var away time.Duration
+	for wait := firstLook; ; wait = min(wait*3/2, lastLook) {
+		if err := sleep(ctx, wait); err != nil {
+			return taskAnswer{}, err
+		}
+		a, err := t.look(ctx, id, info)
+		switch {
+		case err == nil:
+			away = 0
+			seen(a.status())
+			if a.Completed {
+				return a, nil
+			}
+		case errors.Is(err, providers.ErrUnavailable) && ctx.Err() == nil && away < patience:
+			away += wait
+		default:
+			return a, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

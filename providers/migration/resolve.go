@@ -1,0 +1,236 @@
+package migration
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/esmig/esmig/providers"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// sourceIndex is one concrete index of the source, with what of it never
+// changes while a migration is under way. It stands in the journal.
+type sourceIndex struct {
+	Name   string `json:"name"`
+	Shards int    `json:"shards"`
+	// SeqNo: _seq_no can be queried, so there are checkpoints and ranges.
+	SeqNo bool `json:"seq_no"`
+	// Slow: each query on _seq_no walks the whole shard (DOC_VALUES_ONLY).
+	Slow bool `json:"slow,omitempty"`
+	// Checkpoints are, per shard, the highest visible _seq_no at the start
+	// (-1: an empty shard), Visible the documents seen with it.
+	Checkpoints []int64 `json:"checkpoints,omitempty"`
+	Visible     []int64 `json:"visible,omitempty"`
+	Documents   int64   `json:"documents"` // that match, at the start
+	Size        int     `json:"size"`      // documents per batch
+	Ranges      []span  `json:"ranges"`
+	// Filter of the alias that was named, to be added to the query.
+	Filter any `json:"filter,omitempty"`
+	Window int `json:"window,omitempty"` // max_result_window
+}
+
+// span is a range of _seq_no, both ends belong to it. To -1: open above;
+// From 0 and To -1: everything, without asking for _seq_no.
+type span struct {
+	From      int64 `json:"from"`
+	To        int64 `json:"to"`
+	Documents int64 `json:"documents"`
+}
+
+func (s span) query() any {
+	if s.From <= 0 && s.To < 0 {
+		return nil
+	}
+	return seqNo(s.From, s.To)
+}
+
+// resolve finds the concrete indices behind what the user named, sorted.
+// _settings is the one call that does it on every version and says what must
+// be known of each at the same time.
+func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
+	var settings map[string]struct {
+		Settings map[string]any `json:"settings"`
+		Defaults map[string]any `json:"defaults"`
+	}
+	err := get(ctx, t.src, "/"+url.PathEscape(t.index)+"/_settings",
+		url.Values{"flat_settings": {"true"}, "include_defaults": {"true"}}, &settings)
+	if err != nil {
+		return nil, err
+	}
+	filters, err := t.aliasFilters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*sourceIndex
+	for name, s := range settings {
+		at := func(key, otherwise string) string {
+			if v, ok := s.Settings[key].(string); ok {
+				return v
+			}
+			v, _ := s.Defaults[key].(string)
+			return cmp.Or(v, otherwise)
+		}
+		x := &sourceIndex{Name: name, SeqNo: at("index.disable_sequence_numbers", "false") != "true",
+			Slow: at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY", Filter: filters[name]}
+		x.Shards, _ = strconv.Atoi(at("index.number_of_shards", "1"))
+		x.Shards = max(x.Shards, 1)
+		x.Window, _ = strconv.Atoi(at("index.max_result_window", "10000"))
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b *sourceIndex) int { return cmp.Compare(a.Name, b.Name) })
+	if len(out) == 0 {
+		return nil, &providers.Finding{Severity: providers.SeverityError, Code: "source_missing", Arg: "source.index",
+			Summary: "Source index not found", Detail: "No index on " + t.srcName + " matches " + t.index + ".", Err: providers.ErrNotFound}
+	}
+	return out, nil
+}
+
+// aliasFilters gives, by concrete index, the filter of a filtered alias that
+// was named: reading the index itself would go past it.
+func (t *task) aliasFilters(ctx context.Context) (map[string]any, error) {
+	if strings.Contains(t.index, "*") {
+		return nil, nil // a pattern reads each index as a whole
+	}
+	var aliases map[string]struct {
+		Aliases map[string]struct {
+			Filter  any    `json:"filter"`
+			Routing string `json:"search_routing"`
+		} `json:"aliases"`
+	}
+	err := get(ctx, t.src, "/_alias/"+url.PathEscape(t.index), nil, &aliases)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, nil // a plain index
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for index, a := range aliases {
+		for alias, def := range a.Aliases {
+			if def.Routing != "" {
+				return nil, providers.NewError("alias_routing", "source.index", "Source alias has a search routing",
+					"The alias "+alias+" shows only the shards of routing "+def.Routing+
+						", which a copy cannot be limited to. Name the index "+index+" instead, with a query.")
+			}
+			if def.Filter != nil {
+				out[index] = def.Filter
+			}
+		}
+	}
+	return out, nil
+}
+
+// selection is what a migration takes of one index, without its ranges.
+func (t *task) selection(x *sourceIndex, more ...any) object {
+	return all(append([]any{t.query, x.Filter}, more...)...)
+}
+
+// destination is what the destination is right now.
+type destination struct {
+	Exists bool
+	Stream bool   // a data stream, or a name that becomes one with its first document
+	Match  string // template that would make it
+	// Names are the concrete indices behind it; of a stream in order, the
+	// last one is written to.
+	Names []string
+}
+
+// lookAtDestination also says what a name that is not there yet will become:
+// _resolve works where the _data_stream API is missing.
+func (t *task) lookAtDestination(ctx context.Context) (destination, error) {
+	var r struct {
+		Indices     []struct{ Name string } `json:"indices"`
+		Aliases     []struct{ Indices []string } `json:"aliases"`
+		DataStreams []struct {
+			Backing []string `json:"backing_indices"`
+		} `json:"data_streams"`
+	}
+	var d destination
+	info, err := t.dst.Info(ctx)
+	if err != nil {
+		return d, err
+	}
+	if info.Flavor == providers.Elasticsearch && !atLeast(info.Version, 7, 9) { // before _resolve
+		var settings map[string]any
+		err = get(ctx, t.dst, "/"+url.PathEscape(t.destIndex)+"/_settings", nil, &settings)
+		for name := range settings {
+			d.Exists, d.Names = true, append(d.Names, name)
+		}
+	} else {
+		err = get(ctx, t.dst, "/_resolve/index/"+url.PathEscape(t.destIndex), nil, &r)
+	}
+	if err != nil && !errors.Is(err, providers.ErrNotFound) {
+		return d, err
+	}
+	for _, i := range r.Indices {
+		d.Exists, d.Names = true, append(d.Names, i.Name)
+	}
+	for _, a := range r.Aliases {
+		d.Exists, d.Names = true, append(d.Names, a.Indices...)
+	}
+	for _, s := range r.DataStreams {
+		d.Exists, d.Stream, d.Names = true, true, s.Backing
+	}
+	if d.Exists {
+		return d, nil
+	}
+	return d, t.matchTemplate(ctx, &d)
+}
+
+func (t *task) matchTemplate(ctx context.Context, d *destination) error {
+	var composable struct {
+		Templates []struct {
+			Name string `json:"name"`
+			Body struct {
+				Patterns []string       `json:"index_patterns"`
+				Priority int64          `json:"priority"`
+				Stream   map[string]any `json:"data_stream"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	missing := func(err error) bool {
+		return errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrDenied) || notImplemented(err) || badRequest(err)
+	}
+	if err := get(ctx, t.dst, "/_index_template", nil, &composable); err != nil && !missing(err) {
+		return err
+	}
+	best := int64(-1)
+	for _, c := range composable.Templates {
+		for _, p := range c.Body.Patterns {
+			if matches(p, t.destIndex) && c.Body.Priority > best {
+				best, d.Match, d.Stream = c.Body.Priority, c.Name, c.Body.Stream != nil
+			}
+		}
+	}
+	if best >= 0 {
+		return nil
+	}
+	var legacy map[string]struct {
+		Patterns []string `json:"index_patterns"`
+	}
+	if err := get(ctx, t.dst, "/_template", nil, &legacy); err != nil {
+		if missing(err) {
+			return nil
+		}
+		return err
+	}
+	for name, l := range legacy {
+		for _, p := range l.Patterns {
+			if matches(p, t.destIndex) && p != "*" { // "*" gives an index no mapping of its own worth the name
+				d.Match = name
+			}
+		}
+	}
+	return nil
+}
+
+// createOnly says whether documents are only ever created.
+func (t *task) createOnly(d destination) bool {
+	return d.Stream || t.opType == "create" || t.existing == "keep"
+}

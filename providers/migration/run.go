@@ -1,0 +1,439 @@
+package migration
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch"
+)
+
+// mostAttempts is how often a range is begun in one run before it is given up.
+const mostAttempts = 6
+
+// run is one call of Run: a ledger that is being worked off.
+type run struct {
+	*task
+	j      providers.Journal
+	info   providers.Info // of the destination
+	remote object         // nil: source and destination are one cluster
+	dest   destination
+	l      *ledger
+
+	mu    sync.Mutex
+	live  map[*unit]taskStatus
+	last  time.Time // of the last progress
+	stop  bool
+	fault trouble
+	errs  []error
+}
+
+// Run copies. What ctx ends goes on in the next call: tasks that run on the
+// destination are left to it and followed then.
+func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, providers.JSON, error) {
+	r := &run{task: t, j: j, live: map[*unit]taskStatus{}}
+	err := r.prepare(ctx)
+	if err == nil {
+		err = r.work(ctx, r.l.units)
+	}
+	if err == nil {
+		err = r.tailPass(ctx)
+	}
+	if err == nil {
+		err = r.settle(ctx)
+	}
+	if r.l == nil {
+		return providers.Result{}, nil, err
+	}
+	_, c := r.l.sum()
+	if err != nil {
+		return result(r.fault.add(c), r.fault.failed()), nil, err
+	}
+	d := r.l.done(r.dest)
+	return d.Result, providers.Encode(d), nil
+}
+
+// prepare finds out where the task stands, and makes the cut if nothing was
+// begun.
+func (r *run) prepare(ctx context.Context) (err error) {
+	if r.info, r.remote, err = r.connection(ctx); err != nil {
+		return err
+	}
+	if r.dest, err = r.lookAtDestination(ctx); err != nil {
+		return err
+	}
+	if r.l, err = replay(r.j); err != nil {
+		return err
+	}
+	if len(r.l.indices) > 0 {
+		if err := r.resume(ctx); err != nil {
+			return err
+		}
+	}
+	if len(r.l.indices) > 0 {
+		return nil
+	}
+	indices, err := r.plan(ctx)
+	if err != nil {
+		return r.explainError(err)
+	}
+	cut := record{What: wroteCut, Run: newRun(), Started: now(), Indices: indices}
+	if r.dest.Stream {
+		cut.Backing = r.dest.Names
+	}
+	if err := r.j.Append(cut); err != nil {
+		return err
+	}
+	r.l.cut(cut)
+	return nil
+}
+
+// connection says who the destination is and how it reaches the source.
+func (t *task) connection(ctx context.Context) (providers.Info, object, error) {
+	info, err := t.dst.Info(ctx)
+	if err != nil {
+		return info, nil, err
+	}
+	source, err := t.src.Info(ctx)
+	if err != nil {
+		return info, nil, err
+	}
+	if source.UUID == info.UUID {
+		return info, nil, nil
+	}
+	host, err := elasticsearch.RemoteHost(t.src.Config())
+	return info, remoteBlock(t.src.Config(), host, info), err
+}
+
+// plan resolves the source and cuts what it finds.
+func (t *task) plan(ctx context.Context) ([]*sourceIndex, error) {
+	indices, err := t.resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return indices, each(ctx, len(indices), func(ctx context.Context, i int) error { return t.cut(ctx, indices[i]) })
+}
+
+// resume tells what is continued, and begins anew if the destination lost what
+// was copied into it.
+func (r *run) resume(ctx context.Context) error {
+	ranges, c := r.l.sum()
+	if c.Created > 0 && !r.dest.Stream && !r.dropsIt {
+		var there int64
+		if r.dest.Exists {
+			if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) {
+				return err
+			}
+			var err error
+			if there, err = count(ctx, r.dst, r.destIndex, -1, nil); err != nil {
+				return err
+			}
+		}
+		if there < c.Created {
+			r.j.Note(fmt.Sprintf("%s holds %s documents, but %s had been copied: everything is copied again.",
+				r.dstName+"/"+r.destIndex, humanize.Comma(there), humanize.Comma(c.Created)))
+			r.l = &ledger{}
+			return r.j.Append(record{What: wroteReset})
+		}
+	}
+	following, again := 0, 0
+	var err error
+	r.l.each(func(u *unit) {
+		if err != nil || !u.open() {
+			return
+		}
+		if err = r.locate(ctx, u); u.task != "" {
+			following++
+		} else {
+			again++
+		}
+	})
+	text := fmt.Sprintf("%d of %d ranges were done (%s documents)", ranges, len(r.l.units)+len(r.l.tails), humanize.Comma(c.done()))
+	if following > 0 {
+		text += fmt.Sprintf("; %d %s on %s and %s followed", following, plural(following, "task still runs", "tasks still run"), r.dstName, plural(following, "is", "are"))
+	}
+	if again > 0 {
+		text += fmt.Sprintf("; %d %s again", again, plural(again, "range starts", "ranges start"))
+	}
+	r.j.Note(text + ".")
+	return err
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+// locate looks for the task of an attempt that has no end: by its id, then by
+// its X-Opaque-Id. Afterwards u.task is one that the server knows, or empty.
+func (r *run) locate(ctx context.Context, u *unit) error {
+	if u.task != "" {
+		_, err := r.look(ctx, u.task, r.info)
+		if err == nil || !errors.Is(err, providers.ErrNotFound) {
+			return err
+		}
+	}
+	id, _, err := r.find(ctx, r.l.opaque(u), r.info)
+	if err != nil {
+		return err
+	}
+	if u.task = id; id != "" {
+		return r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
+	}
+	return nil
+}
+
+// work runs units side by side. When one fails no other is begun, but those
+// that run are followed to their end, so that all reasons are told at once.
+func (r *run) work(ctx context.Context, units []*unit) error {
+	var pool sync.WaitGroup
+	next := make(chan *unit)
+	for range min(r.concurrency, len(units)) {
+		pool.Go(func() {
+			for u := range next {
+				r.finish(ctx, u, min(r.concurrency, len(units)))
+			}
+		})
+	}
+	for _, u := range units {
+		if u.counts != nil {
+			continue
+		}
+		if ctx.Err() != nil || r.stopped() {
+			break
+		}
+		next <- u
+	}
+	close(next)
+	pool.Wait()
+	r.progress(nil, taskStatus{}, true)
+	if f := r.fault.finding(r.task); f != nil {
+		return f
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errors.Join(r.errs...)
+}
+
+func (r *run) stopped() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stop
+}
+
+func (r *run) finish(ctx context.Context, u *unit, together int) {
+	if r.stopped() || ctx.Err() != nil {
+		return
+	}
+	err := r.copyUnit(ctx, u, together)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		return
+	}
+	r.stop = true
+	var t *trouble
+	if errors.As(err, &t) {
+		r.fault.merge(t)
+		return
+	}
+	r.errs = append(r.errs, err)
+}
+
+// copyUnit brings one range to its end, over as many attempts as that takes.
+func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
+	x := r.l.indices[u.index]
+	size := cmp.Or(u.size, x.Size)
+	pause := time.Second
+	for begun := 0; ; {
+		if u.task == "" {
+			if begun++; begun > mostAttempts {
+				return &trouble{what: gaveUp, unit: u, index: x.Name}
+			}
+			if err := r.begin(ctx, u, size, together); err != nil {
+				if !errors.Is(err, errAgain) {
+					return r.explainError(err)
+				}
+				// No answer, or one that says to come later.
+				if err := sleep(ctx, pause); err != nil {
+					return err
+				}
+				pause = min(2*pause, 30*time.Second)
+				if err := r.locate(ctx, u); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		answer, err := r.watch(ctx, u.task, r.info, func(s taskStatus) { r.progress(u, s, false) })
+		if errors.Is(err, providers.ErrNotFound) { // the node that ran it is gone
+			if err := r.locate(ctx, u); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		switch verdict := judge(answer); verdict.what {
+		case fine:
+			c := answer.status().counts
+			if c.Conflicts > 0 {
+				if err := r.explain(ctx, u, c.Conflicts); err != nil {
+					return err
+				}
+			}
+			if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c}); err != nil {
+				return err
+			}
+			r.mu.Lock()
+			u.counts = &c
+			delete(r.live, u)
+			r.mu.Unlock()
+			r.progress(nil, taskStatus{}, false)
+			return nil
+		case tooLarge:
+			if size == 1 {
+				verdict.unit, verdict.index = u, x.Name
+				return verdict
+			}
+			size, begun = max(1, size/2), begun-1 // it ends by itself, at one
+		case later:
+			r.j.Note(fmt.Sprintf("%s is slow to take range %s of %s (%s); it starts again in %v.", r.dstName, u.id, x.Name, verdict.reason(), pause))
+			if err := sleep(ctx, pause); err != nil {
+				return err
+			}
+			pause = min(2*pause, 30*time.Second)
+			size = max(100, size/2)
+		default:
+			verdict.unit, verdict.index = u, x.Name
+			return verdict
+		}
+		u.task = ""
+	}
+}
+
+// errAgain: whether the request was carried out is not known, or it was not.
+var errAgain = errors.New("again")
+
+// begin records an attempt, sends it and records its task. From the request to
+// the record it cannot be cancelled: the first Ctrl-C must not lose a task.
+func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	x := r.l.indices[u.index]
+	query, err := r.rest(ctx, x, u)
+	if err != nil {
+		return err
+	}
+	opaque := r.l.opaque(u)
+	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size}); err != nil {
+		return err
+	}
+	u.begun, u.size = u.begun+1, size
+	id, err := r.start(context.WithoutCancel(ctx), r.request(x, query, size, r.remote, r.dest), opaque,
+		r.requestsPerSecond/float64(together))
+	if errors.Is(err, providers.ErrUnavailable) {
+		return errAgain
+	}
+	if err != nil {
+		return err
+	}
+	u.task = id
+	return r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
+}
+
+// tailPass begins only when all ranges are done.
+func (r *run) tailPass(ctx context.Context) error {
+	for i, x := range r.l.indices {
+		if _, ok := r.l.decided[i]; ok || !x.SeqNo || len(x.Checkpoints) == 0 {
+			continue
+		}
+		from, checkpoints, visible, ok, err := r.tail(ctx, x)
+		if err != nil {
+			return r.explainError(err)
+		}
+		d := record{What: wroteTail, Index: i, From: from, Skip: !ok, Checkpoints: checkpoints, Visible: visible}
+		if !ok {
+			d.From = 0
+		}
+		if err := r.j.Append(d); err != nil {
+			return err
+		}
+		if u := r.l.tail(d); u != nil {
+			if u.span.Documents, err = count(ctx, r.src, x.Name, -1, r.selection(x, u.span.query())); err != nil {
+				return r.explainError(err)
+			}
+		}
+	}
+	var tails []*unit
+	for i := range r.l.indices {
+		if u := r.l.tails[i]; u != nil {
+			tails = append(tails, u)
+		}
+	}
+	return r.work(ctx, tails)
+}
+
+// settle makes what was copied visible and safe on the destination. A key that
+// may not refresh is no reason to fail: the destination does it by itself.
+func (r *run) settle(ctx context.Context) error {
+	err := refresh(ctx, r.dst, r.destIndex)
+	switch {
+	case errors.Is(err, providers.ErrNotFound):
+		_, c := r.l.sum()
+		if c.done() == 0 {
+			return nil // no document, so no index was made
+		}
+		return err
+	case errors.Is(err, providers.ErrDenied):
+		r.j.Note("The credentials of " + r.dstName + " may not refresh " + r.destIndex + " (privilege maintenance): counts may lag behind.")
+	case err != nil:
+		return err
+	}
+	_, err = r.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(r.destIndex) + "/_flush", Repeatable: true})
+	if errors.Is(err, providers.ErrUnavailable) {
+		return err
+	}
+	return nil
+}
+
+// progress sends how far the work is, at most ten times a second.
+func (r *run) progress(u *unit, s taskStatus, force bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if u != nil {
+		r.live[u] = s
+	}
+	if now := time.Now(); force || now.Sub(r.last) >= 100*time.Millisecond {
+		r.last = now
+	} else {
+		return
+	}
+	p := providers.Progress{Phase: "copy", Ranges: len(r.l.units) + len(r.l.tails)}
+	r.l.each(func(u *unit) {
+		if u.counts != nil {
+			p.RangesDone++
+			p.Done += u.counts.done()
+			p.Total += u.counts.Total
+			return
+		}
+		s := r.live[u]
+		p.Done += s.done()
+		p.Total += max(s.Total, u.span.Documents)
+		p.Rejections += s.Retries.Bulk
+	})
+	r.j.Progress(p)
+}
