@@ -1,3 +1,8 @@
+// Package config reads a folder of HCL files into a checked Config: blocks of
+// all kinds with their arguments evaluated and complete, clusters, references
+// between blocks, and the places in the files that diagnostics point at. It
+// never talks to a cluster and knows no kind by name. Start reading at Load;
+// eval.go has the evaluation, which is lazy, argument by argument.
 package config
 
 import (
@@ -62,12 +67,15 @@ type Block struct {
 
 // Ref is a reference from a block's expressions to another block.
 type Ref struct {
-	To    providers.Addr // without a key: any of the block's instances
+	To providers.Addr // without a key: any of the block's instances
+	// Range is where the block's own expression stands, also when it is a
+	// local or each.value that refers to the other block.
 	Range hcl.Range
 	// Setting is the nearest object key or argument that the reference stands
 	// under ("default_pipeline" in settings = { index = { default_pipeline =
 	// ingest_pipeline.x.name } }): a reference in default_pipeline or
-	// final_pipeline orders nothing at the object's own step.
+	// final_pipeline orders nothing at the object's own step. Of a key with
+	// dots, "index.default_pipeline", it is the last part.
 	Setting string
 }
 

@@ -63,22 +63,27 @@ func (l *loader) cycle(t *thunk) {
 type scope struct {
 	in   *instance // whose each.key and each.value, and who may not refer to itself
 	none string    // not empty: nothing can be referred to, because it is this
+	// secret says that the value is sensitive whatever it is made from.
+	secret bool
 }
 
 // eval evaluates an expression. Only what it refers to is evaluated before.
 func (l *loader) eval(e hcl.Expression, sc scope) cty.Value {
 	root := &tree{}
-	hidden := false
+	var needs []cty.Value
+	perInstance := false
 	for _, t := range e.Variables() {
 		path, v := l.resolve(t, sc)
 		root.set(path, v)
-		hidden = hidden || v.ContainsMarked()
+		needs = append(needs, v)
+		perInstance = perInstance || t.RootName() == "each"
 	}
 	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{}, Functions: l.funcs}
 	for name, n := range root.kids {
 		ctx.Variables[name] = n.value()
 	}
 	v, diags := e.Value(ctx)
+	hidden := sc.secret || len(diags) > 0 && slices.ContainsFunc(needs, marked)
 	for _, d := range diags {
 		if unknown, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d); ok && unknown.CalledFunctionName() != "" {
 			// hcl suggests any of several near names, not always the same.
@@ -89,7 +94,18 @@ func (l *loader) eval(e hcl.Expression, sc scope) cty.Value {
 			if call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d); ok && call.FunctionCallError() != nil {
 				d.Detail = fmt.Sprintf("The call of function %q failed. The reason is not shown, because a sensitive value is involved.", call.CalledFunctionName())
 			}
+			if d.Summary == "Duplicate object key" {
+				d.Detail = "Two items have the same key. It is not shown, because a sensitive value is involved."
+			}
 			d.Expression, d.EvalContext = nil, nil
+		}
+		if perInstance && sc.in != nil {
+			if slices.ContainsFunc(l.diags, func(o *hcl.Diagnostic) bool {
+				return o.Subject != nil && d.Subject != nil && *o.Subject == *d.Subject && o.Summary == d.Summary
+			}) {
+				continue // one instance shows the mistake
+			}
+			d.Detail += fmt.Sprintf("\n\nThis is in %s.", sc.in.addr)
 		}
 		if d.Subject == nil || !l.broken[d.Subject.Filename] {
 			l.diags = append(l.diags, d)
@@ -162,8 +178,10 @@ func (l *loader) resolve(t hcl.Traversal, sc scope) ([]string, cty.Value) {
 	if root == "each" {
 		return l.resolveEach(t, sc)
 	}
-	names, known := l.names(root)
-	if !known {
+	if !l.isRoot(root) {
+		if l.lost[root] {
+			return path, cty.DynamicVal
+		}
 		roots := append(slices.Collect(maps.Keys(l.blocks)), "var", "local", "cluster", "each")
 		hint := didYouMean(root, roots)
 		if len(t) == 1 && nearest(root, roots) == "" {
@@ -177,12 +195,15 @@ func (l *loader) resolve(t hcl.Traversal, sc scope) ([]string, cty.Value) {
 		return path, cty.DynamicVal
 	}
 	name, _, ok := stepName(t[1])
-	if !ok || !slices.Contains(names, name) {
+	if !ok || !l.has(root, name) {
+		if l.lost[root] {
+			return path, cty.DynamicVal
+		}
 		what := map[string]string{"var": "variable", "local": "local value", "cluster": "cluster"}[root]
 		if what == "" {
 			what = "block " + root
 		}
-		l.missing(t.SourceRange(), "Unknown reference", "There is no %s %q.%s", what, name, didYouMean(name, names))
+		l.missing(t.SourceRange(), "Unknown reference", "There is no %s %q.%s", what, name, didYouMean(name, l.names(root)))
 		return path, cty.DynamicVal
 	}
 	path = append(path, name)
@@ -208,18 +229,35 @@ func (l *loader) selfReference(d *decl, at hcl.Range) {
 	l.errorf(at, "Self reference", "%s.%s refers to itself. Write the value itself, or put it into locals { } and refer to that in both places.", d.kind.Name, d.name)
 }
 
-// names lists what is declared under a root name.
-func (l *loader) names(root string) ([]string, bool) {
+// isRoot says whether references may begin with a name.
+func (l *loader) isRoot(root string) bool {
+	return root == "var" || root == "local" || root == "cluster" || l.blocks[root] != nil
+}
+
+// has says whether something is declared under a root name.
+func (l *loader) has(root, name string) bool {
 	switch root {
 	case "var":
-		return slices.Collect(maps.Keys(l.vars)), true
+		return l.vars[name] != nil
 	case "local":
-		return slices.Collect(maps.Keys(l.locals)), true
+		return l.locals[name] != nil
 	case "cluster":
-		return slices.Collect(maps.Keys(l.clusters)), true
+		return l.clusters[name] != nil
 	}
-	m, ok := l.blocks[root]
-	return slices.Collect(maps.Keys(m)), ok
+	return l.blocks[root][name] != nil
+}
+
+// names lists what is declared under a root name.
+func (l *loader) names(root string) []string {
+	switch root {
+	case "var":
+		return slices.Collect(maps.Keys(l.vars))
+	case "local":
+		return slices.Collect(maps.Keys(l.locals))
+	case "cluster":
+		return slices.Collect(maps.Keys(l.clusters))
+	}
+	return slices.Collect(maps.Keys(l.blocks[root]))
 }
 
 func (l *loader) resolveEach(t hcl.Traversal, sc scope) ([]string, cty.Value) {
@@ -254,11 +292,7 @@ func (l *loader) resolveBlock(path []string, d *decl, t hcl.Traversal, sc scope)
 		return l.resolveArg(path, l.only(d), rest, t)
 	}
 	if len(rest) == 0 {
-		all := map[string]cty.Value{}
-		for _, in := range d.instances {
-			all[in.addr.Key] = l.args(in)
-		}
-		return path, cty.ObjectVal(all)
+		return path, l.force(d.whole)
 	}
 	key, isIndex, ok := stepName(rest[0])
 	if !ok || !isIndex {

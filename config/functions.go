@@ -216,8 +216,11 @@ func (l *loader) templateFileFunc(funcs map[string]function.Function) function.F
 			}
 			for _, t := range e.Variables() {
 				if _, ok := ctx.Variables[t.RootName()]; !ok {
-					return none, fmt.Errorf("%s: the template uses %q, which is not among the values.%s", place(t.SourceRange()), t.RootName(),
-						didYouMean(t.RootName(), slices.Collect(maps.Keys(ctx.Variables))))
+					hint := ""
+					if n := nearest(t.RootName(), slices.Collect(maps.Keys(ctx.Variables))); n != "" {
+						hint = fmt.Sprintf(" (did you mean %q?)", n)
+					}
+					return none, fmt.Errorf("%s: the template uses %q, which is not among the values%s", place(t.SourceRange()), t.RootName(), hint)
 				}
 			}
 			v, diags := e.Value(ctx)

@@ -61,7 +61,10 @@ type loader struct {
 
 	// broken files have syntax errors: what they declare is known only in
 	// part, so nothing that may be due to that is reported.
-	broken  map[string]bool
+	broken map[string]bool
+	// lost are root names whose declarations may be among the blocks of an
+	// unknown kind: references to them are not reported again.
+	lost    map[string]bool
 	read    map[string]string // digests of all files read, by name relative to Dir
 	running []*thunk          // being evaluated, outermost first
 	cyclic  bool              // an evaluation cycle was found
@@ -89,6 +92,7 @@ func Load(o Options) (*Config, hcl.Diagnostics) {
 		blocks:   map[string]map[string]*decl{},
 		outputs:  map[string]*decl{},
 		broken:   map[string]bool{},
+		lost:     map[string]bool{},
 		read:     map[string]string{},
 		secrets:  map[string]bool{},
 	}
@@ -102,8 +106,8 @@ func Load(o Options) (*Config, hcl.Diagnostics) {
 	}
 	if l.loadSettings() {
 		l.loadVariables()
-		for _, lo := range l.locals {
-			if !l.broken[lo.attr.NameRange.Filename] {
+		for _, name := range slices.Sorted(maps.Keys(l.locals)) {
+			if lo := l.locals[name]; !l.broken[lo.attr.NameRange.Filename] {
 				l.force(lo.value)
 			}
 		}
@@ -137,8 +141,11 @@ func (l *loader) parse() []*hclsyntax.Body {
 			continue
 		}
 		f, diags := hclsyntax.ParseConfig(src, shown, hcl.InitialPos)
-		if diags.HasErrors() {
-			l.broken[shown] = true
+		for _, d := range diags {
+			// The one error of the parser that leaves everything readable.
+			if d.Summary != "Attribute redefined" {
+				l.broken[shown] = true
+			}
 		}
 		l.diags = append(l.diags, diags...)
 		if f != nil {
@@ -186,7 +193,7 @@ func (l *loader) declare(body *hclsyntax.Body) {
 		case "esmig":
 			if l.labels(b, 0) {
 				if l.settings != nil {
-					l.duplicate(b, "The esmig block", l.settings.block.DefRange())
+					l.second(b, l.settings.block.DefRange())
 				} else {
 					l.settings = l.newDecl(settingsKind, b)
 				}
@@ -209,6 +216,7 @@ func (l *loader) declare(body *hclsyntax.Body) {
 				continue
 			}
 			known := append(slices.Collect(maps.Keys(l.kinds)), "esmig", "variable", "locals", "output", "cluster", "moved", "removed")
+			l.lost[b.Type], l.lost[nearest(b.Type, known)] = true, true
 			l.errorf(b.TypeRange, "Unsupported block type", "There is no kind of block %q.%s", b.Type, didYouMean(b.Type, known))
 		}
 	}
@@ -230,14 +238,19 @@ func (l *loader) duplicate(b *hclsyntax.Block, what string, first hcl.Range) {
 	l.errorf(b.DefRange(), "Declared twice", "%s is declared already %s. Give one of the two another name, or remove it.", what, at(first))
 }
 
+// second reports another block of a type that there can be only one of.
+func (l *loader) second(b *hclsyntax.Block, first hcl.Range) {
+	l.errorf(b.DefRange(), "Declared twice", "There is one %s block already, %s, and there can be only one. Write everything into that one.", b.Type, at(first))
+}
+
 // labels checks number and form of a block's labels.
 func (l *loader) labels(b *hclsyntax.Block, want int) bool {
 	if len(b.Labels) != want {
-		form := b.Type + ` "NAME" { … }`
+		form := "one label: " + b.Type + ` "NAME" { … }`
 		if want == 0 {
-			form = b.Type + " { … }"
+			form = "no label: " + b.Type + " { … }"
 		}
-		l.errorf(b.DefRange(), "Wrong number of labels", "A block of this type has %d label(s), not %d. Write: %s", want, len(b.Labels), form)
+		l.errorf(b.DefRange(), "Wrong number of labels", "This block is written with %s", form)
 		return false
 	}
 	if want == 1 && !hclsyntax.ValidIdentifier(b.Labels[0]) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,6 +84,7 @@ func (l *loader) dependsOn(d *decl) []providers.Addr {
 		case !ok:
 		case addr.Kind == d.kind.Name && addr.Name == d.name:
 			l.errorf(item.Range(), "Self reference", "%s depends on itself. Remove it from depends_on.", addr)
+		case l.blocks[addr.Kind][addr.Name] == nil && l.lost[addr.Kind]:
 		case l.blocks[addr.Kind][addr.Name] == nil:
 			l.missing(item.Range(), "Unknown reference", "There is no block %s.%s", addr, l.nearestBlock(addr))
 		default:
@@ -93,8 +95,7 @@ func (l *loader) dependsOn(d *decl) []providers.Addr {
 }
 
 func (l *loader) nearestBlock(a providers.Addr) string {
-	names, _ := l.names(a.Kind)
-	if n := nearest(a.Name, names); n != "" {
+	if n := nearest(a.Name, l.names(a.Kind)); n != "" && n != a.Name {
 		return " Did you mean " + a.Kind + "." + n + "?"
 	}
 	return ""
@@ -112,12 +113,11 @@ func (l *loader) addr(e hcl.Expression, where string, key bool) (providers.Addr,
 		return providers.Addr{}, false
 	}
 	a := providers.Addr{Kind: t.RootName()}
+	if l.blocks[a.Kind] == nil && l.lost[a.Kind] {
+		return a, false
+	}
 	if l.blocks[a.Kind] == nil {
-		kinds := []string{}
-		for k := range l.blocks {
-			kinds = append(kinds, k)
-		}
-		l.errorf(e.Range(), "Unknown reference", "There is no kind of block %q.%s", a.Kind, didYouMean(a.Kind, kinds))
+		l.errorf(e.Range(), "Unknown reference", "There is no kind of block %q.%s", a.Kind, didYouMean(a.Kind, slices.Collect(maps.Keys(l.blocks))))
 		return a, false
 	}
 	name, isIndex, _ := stepName(t[1])

@@ -166,7 +166,7 @@ func (l *loader) varFile(name string) {
 		l.errorf(b.TypeRange, "Unexpected block", "A file with values of variables holds lines like NAME = VALUE, no blocks.")
 	}
 	for _, a := range sortedAttrs(body.Attributes) {
-		val := l.eval(a.Expr, scope{none: "A file with values of variables"})
+		val := l.eval(a.Expr, scope{none: "A file with values of variables", secret: true})
 		l.give(a.Name, &given{from: "the file " + shown, val: val}, a.NameRange)
 	}
 }
@@ -206,7 +206,7 @@ func (l *loader) variable(name string, v *variable) cty.Value {
 		if v.sensitive {
 			at = def.NameRange
 		}
-		val = l.eval(def.Expr, scope{none: "The default of a variable"})
+		val = l.eval(def.Expr, scope{none: "The default of a variable", secret: v.sensitive})
 	default:
 		l.errorf(at, "Missing value", "The variable %q has no value. Give it one in one of three ways, or write a default into its block:\n\n    -var '%s=…'\n    %s = … in a file, and -var-file FILE\n    ESMIG_VAR_%s=… in the environment", name, name, name, name)
 		return val

@@ -148,6 +148,9 @@ type Write struct {
 	// Last is what Read answered after the last apply, nil at the first: a
 	// leaf that nobody declared and that differs from it goes back to it.
 	Last JSON
+	// Before is what was declared at the last apply, nil at the first: what
+	// stands there and is not declared any more goes.
+	Before JSON
 	// Keep are the paths of lifecycle.ignore_changes: these leaves stay as Now
 	// has them (see KeepPaths).
 	Keep []string

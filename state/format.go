@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	"github.com/esmig/esmig/providers"
@@ -23,33 +24,93 @@ func upgrades() map[int]upgrade { return nil }
 func Encode(s *State) ([]byte, error) {
 	c := *s
 	c.Objects = slices.Clone(s.Objects)
-	if c.Objects == nil {
-		c.Objects = []Object{}
+	var e encoder
+	return e.encode(&c)
+}
+
+// encoder remembers the text of each object, because an apply of a thousand
+// blocks writes the state some two thousand times, and each time one object has
+// changed.
+type encoder struct{ known map[providers.Addr]encoded }
+
+type encoded struct {
+	object Object
+	text   []byte
+}
+
+const noObjects = "\n  \"objects\": ["
+
+// encode also brings the bodies of s into their canonical form, so that a state
+// is the same before it is written and after it is read.
+func (e *encoder) encode(s *State) ([]byte, error) {
+	head := *s
+	head.Objects = []Object{}
+	if head.Clusters == nil {
+		head.Clusters = map[string]Cluster{}
 	}
-	if c.Clusters == nil {
-		c.Clusters = map[string]Cluster{}
+	frame, err := indented(&head, "")
+	if err != nil {
+		return nil, err
 	}
-	for i := range c.Objects {
-		o := &c.Objects[i]
-		for _, body := range o.bodies() {
-			if *body == nil {
-				continue
+	// No text inside the frame can hold this: JSON escapes line ends.
+	before, after, _ := bytes.Cut(frame, []byte(noObjects))
+	var b bytes.Buffer
+	b.Write(before)
+	b.WriteString(noObjects)
+	known := make(map[providers.Addr]encoded, len(s.Objects))
+	for i := range s.Objects {
+		o := &s.Objects[i]
+		k, ok := e.known[o.Addr]
+		if !ok || !reflect.DeepEqual(k.object, *o) {
+			if err := o.canonical(); err != nil {
+				return nil, err
 			}
-			v, err := providers.Decode(*body)
+			text, err := indented(o, "    ")
 			if err != nil {
-				return nil, fmt.Errorf("%s holds a body that is no JSON: %w", o.Addr, err)
+				return nil, err
 			}
-			*body = providers.Encode(v)
+			k = encoded{*o, bytes.TrimSuffix(text, []byte("\n"))}
 		}
+		known[o.Addr] = k
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("\n    ")
+		b.Write(k.text)
 	}
+	if len(s.Objects) > 0 {
+		b.WriteString("\n  ")
+	}
+	b.Write(after)
+	e.known = known
+	return b.Bytes(), nil
+}
+
+func indented(v any, prefix string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(&c); err != nil {
-		return nil, err
+	e.SetIndent(prefix, "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// canonical replaces the bodies by their canonical form.
+func (o *Object) canonical() error {
+	for _, body := range o.bodies() {
+		if *body == nil {
+			continue
+		}
+		v, err := providers.Decode(*body)
+		if err != nil {
+			return fmt.Errorf("%s holds a body that is no JSON: %w", o.Addr, err)
+		}
+		*body = nil // so that null and nothing are the same before and after
+		if v != nil {
+			*body = providers.Encode(v)
+		}
 	}
-	return b.Bytes(), nil
+	return nil
 }
 
 // Decode reads what Encode wrote, or an older format. Version is the running
@@ -113,10 +174,8 @@ func (s *State) check() error {
 		if i > 0 && s.Objects[i-1].Addr.Compare(o.Addr) == 0 {
 			return fmt.Errorf("it holds %s twice", o.Addr)
 		}
-		for _, body := range o.bodies() {
-			if string(*body) == "null" {
-				*body = nil
-			}
+		if err := o.canonical(); err != nil {
+			return err
 		}
 	}
 	return nil

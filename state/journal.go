@@ -78,15 +78,21 @@ type journal struct {
 
 // fold is State.Folded for the next write.
 func (j *journal) fold(old map[providers.Addr]uint64, done []providers.Addr, serial uint64) map[providers.Addr]uint64 {
-	folded := map[providers.Addr]uint64{}
+	var folded map[providers.Addr]uint64
+	add := func(a providers.Addr, n uint64) {
+		if folded == nil {
+			folded = map[providers.Addr]uint64{}
+		}
+		folded[a] = n
+	}
 	if j.stale {
 		for a, n := range old {
-			folded[a] = n
+			add(a, n)
 		}
 	}
 	for _, a := range done {
 		if len(j.live[a]) > 0 {
-			folded[a] = serial
+			add(a, serial)
 		}
 	}
 	return folded

@@ -29,6 +29,7 @@ type Store struct {
 	unsaved *State // of a write that failed; the next one takes it along
 	done    []providers.Addr
 	journal journal
+	encoder encoder
 	lock    io.Closer
 
 	mu        sync.Mutex // guards the rest; never held while the disk is used
@@ -140,7 +141,7 @@ func (s *Store) save(next *State, finished []providers.Addr) error {
 	next.Serial = 1 + max(s.state.Serial, next.Serial)
 	done := append(s.done[:len(s.done):len(s.done)], finished...)
 	next.Folded = s.journal.fold(s.state.Folded, done, next.Serial)
-	b, err := Encode(next)
+	b, err := s.encoder.encode(next)
 	if err != nil {
 		return fmt.Errorf("%w; this is a bug in esmig", err)
 	}

@@ -6,9 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
-	"syscall"
 	"time"
 )
 
@@ -56,7 +54,6 @@ func (g *guard) finish() {
 }
 
 func guardMain(in io.Reader, dir string) error {
-	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	leaders := map[int]bool{}
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		number, err := strconv.Atoi(lines.Text())

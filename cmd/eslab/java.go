@@ -60,7 +60,13 @@ func installedJavas() []java {
 		homes = append(homes, found...)
 	}
 	var list []java
+	seen := map[string]bool{}
 	for _, home := range homes {
+		real, err := filepath.EvalSymlinks(home)
+		if err != nil || seen[real] {
+			continue
+		}
+		seen[real] = true
 		if j, ok := javaAt(home); ok {
 			list = append(list, j)
 		}

@@ -43,6 +43,12 @@ const bootLimit = 4 * time.Minute
 
 func newLab(ctx context.Context, cache string, names []string, heap string) (l *lab, err error) {
 	javas := installedJavas()
+	for _, name := range names { // before anything big is fetched
+		s := catalogue[name]
+		if _, ok := chooseJava(javas, s.java); !ok && s.java.max == 0 && officialHome(s) == "" {
+			return nil, noJava(s.product, s.java, javas)
+		}
+	}
 	if err := fetchAll(ctx, cache, missingArtifacts(names, javas), progress); err != nil {
 		return nil, err
 	}
@@ -184,7 +190,7 @@ func missingArtifacts(names []string, javas []java) []string {
 	}
 	for _, name := range names {
 		s := catalogue[name]
-		if !(officialHome(s) != "") {
+		if officialHome(s) == "" {
 			add(s.artifact)
 		}
 		if _, ok := chooseJava(javas, s.java); !ok && s.java.max > 0 {

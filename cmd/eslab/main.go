@@ -56,6 +56,8 @@ func main() {
 
 func execute(args []string) (int, error) {
 	if len(args) == 2 && args[0] == guardCommand {
+		// Signals for eslab do not end the guard.
+		signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		return 0, guardMain(os.Stdin, args[1])
 	}
 	opts, err := parse(args)

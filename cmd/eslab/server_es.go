@@ -254,7 +254,8 @@ func (e elasticsearch) classpath(folders ...string) string {
 	return strings.Join(paths, string(os.PathListSeparator))
 }
 
-func (e elasticsearch) java9(args ...string) []string {
+// toolArgs keep a short-lived Java small, as the scripts of Elasticsearch do.
+func (e elasticsearch) toolArgs(args ...string) []string {
 	return append([]string{"-Xms4m", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}, args...)
 }
 
@@ -275,7 +276,7 @@ func (e elasticsearch) setPassword(t task) error {
 func (e elasticsearch) startLauncher() error {
 	err := e.setPassword(task{
 		path: e.java.binary(), env: e.env(),
-		args: e.java9("-Dcli.name=keystore", "-Dcli.script=elasticsearch-keystore", "-Dcli.libs=lib/tools/keystore-cli",
+		args: e.toolArgs("-Dcli.name=keystore", "-Dcli.script=elasticsearch-keystore", "-Dcli.libs=lib/tools/keystore-cli",
 			"-Des.path.home="+e.home, "-Des.path.conf="+e.config(), "-Des.distribution.type=zip",
 			"-cp", e.classpath("lib", "lib/cli-launcher"), "org.elasticsearch.launcher.CliToolLauncher"),
 	})
@@ -285,7 +286,7 @@ func (e elasticsearch) startLauncher() error {
 	return e.launch(task{
 		path: e.java.binary(), dir: e.home, // it looks for modules in its folder
 		env:  e.env("CLI_NAME=server", "CLI_LIBS=lib/tools/server-cli"),
-		args: e.java9("-cp", e.classpath("lib/tools/server-launcher"), "org.elasticsearch.server.launcher.ServerLauncher"),
+		args: e.toolArgs("-cp", e.classpath("lib/tools/server-launcher"), "org.elasticsearch.server.launcher.ServerLauncher"),
 	})
 }
 
@@ -296,7 +297,7 @@ func (e elasticsearch) startDirectly() error {
 		"-Des.distribution.flavor=default", "-Des.distribution.type=zip", "-Des.bundled_jdk=false"}
 	err := e.setPassword(task{
 		path: e.java.binary(), env: e.env(),
-		args: append(e.java9(paths...), "-cp", e.classpath("lib", "lib/tools/keystore-cli"),
+		args: append(e.toolArgs(paths...), "-cp", e.classpath("lib", "lib/tools/keystore-cli"),
 			"org.elasticsearch.common.settings.KeyStoreCli"),
 	})
 	if err != nil {
@@ -323,7 +324,7 @@ func (e elasticsearch) startOfficial() error {
 	}
 	env := []string{"ES_PATH_CONF=" + e.config(), "ES_TMPDIR=" + e.sub("tmp"), "HOME=" + e.sub("tmp"), "LIBFFI_TMPDIR=" + e.sub("tmp")}
 	if e.java.home != "" { // it has no JDK of its own
-		env = append(env, "ES_JAVA_HOME="+e.java.home, "JAVA_HOME="+e.java.home)
+		env = append(env, "ES_JAVA_HOME="+e.java.home)
 	}
 	bin := filepath.Join(e.home, "bin", "elasticsearch")
 	if err := e.setPassword(task{path: bin + "-keystore", env: env}); err != nil {

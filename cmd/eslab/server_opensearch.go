@@ -58,7 +58,7 @@ func bootOpenSearch(b *boot) error {
 			"-Djavax.net.ssl.trustStore=" + filepath.Join(config, "trusted.jks"), "-Djavax.net.ssl.trustStoreType=JKS",
 			"-Djavax.net.ssl.trustStorePassword=" + trustStorePassword,
 			"-cp", filepath.Join(b.dist(), "lib", "*"), "org.codelibs.opensearch.runner.OpenSearchRunner",
-			"-basePath", b.dir, "-numOfNode", "1", "-baseHttpPort", strconv.Itoa(httpPort-1),
+			"-basePath", b.dir, "-numOfNode", "1", "-baseHttpPort", strconv.Itoa(httpPort - 1),
 			"-clusterName", "esmig-" + b.name, "-printOnFailure", "-useLogger"},
 	})
 	if err != nil {

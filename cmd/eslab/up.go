@@ -19,11 +19,22 @@ import (
 // process alone could belong to someone else by now.
 type upState struct {
 	Supervisor int         `json:"supervisor"`
-	Env        environment `json:"env"`
+	Env        environment `json:"env"` // empty while it boots and while it ends
 }
 
 func (s *upState) owns(server, key string) bool {
 	return strings.HasPrefix(key, variable(server, ""))
+}
+
+func (s *upState) write(cache string) error {
+	content, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(statePath(cache)+".new", content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(statePath(cache)+".new", statePath(cache))
 }
 
 func statePath(cache string) string { return filepath.Join(cache, "up.json") }
@@ -39,7 +50,7 @@ func readState(cache string) (*upState, error) {
 	}
 	content, err := os.ReadFile(statePath(cache))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil // still booting
+		return &upState{}, nil // it has only just begun
 	}
 	if err != nil {
 		return nil, err
@@ -60,6 +71,9 @@ func up(ctx context.Context, cache string, opts options) error {
 		if _, ok, _ := borrowed(cache, opts.servers); ok {
 			progress("already up: %s", state.Env["ESLAB_SERVERS"])
 			return nil
+		}
+		if state.Env == nil {
+			return errors.New(`another lab is booting or ending; wait for it, or end it with "eslab down"`)
 		}
 		return fmt.Errorf(`a lab with %s is up, without all of %s; end it with "eslab down" first`,
 			state.Env["ESLAB_SERVERS"], strings.Join(opts.servers, ","))
@@ -84,7 +98,7 @@ func up(ctx context.Context, cache string, opts options) error {
 	stopSupervisor := context.AfterFunc(ctx, func() { terminate(cmd.Process) })
 	defer stopSupervisor()
 	_, _ = io.Copy(progressTo, said) // the supervisor closes it when it is ready or has failed
-	if state, err := readState(cache); err == nil && state != nil && state.Supervisor == cmd.Process.Pid {
+	if state, err := readState(cache); err == nil && state != nil && state.Env != nil && state.Supervisor == cmd.Process.Pid {
 		return nil
 	}
 	if err := cmd.Wait(); err != nil {
@@ -112,27 +126,25 @@ func superviseLocked(ctx context.Context, cache string, opts options) error {
 		return errors.New(`another "eslab up" is at work; wait for it`)
 	}
 	defer release()
-	_ = os.Remove(statePath(cache)) // of one that was killed
+	state := &upState{Supervisor: os.Getpid()}
+	if err := state.write(cache); err != nil {
+		return err
+	}
+	defer os.Remove(statePath(cache))
 	l, err := newLab(ctx, cache, opts.servers, opts.heap)
 	if err != nil {
 		return err
 	}
 	defer l.stop()
-	content, err := json.Marshal(upState{Supervisor: os.Getpid(), Env: l.env()})
-	if err != nil {
+	state.Env = l.env()
+	if err := state.write(cache); err != nil {
 		return err
 	}
-	if err := os.WriteFile(statePath(cache)+".new", content, 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(statePath(cache)+".new", statePath(cache)); err != nil {
-		return err
-	}
-	defer os.Remove(statePath(cache))
 	progressTo = io.Discard
 	os.Stdout.Close() // tells "up" to return
 	<-ctx.Done()
-	return nil
+	state.Env = nil // so that no "run" borrows servers that are about to end
+	return state.write(cache)
 }
 
 // down ends the supervisor and waits until its servers are gone.
@@ -141,7 +153,7 @@ func down(cache string) error {
 	if err != nil {
 		return err
 	}
-	if state == nil {
+	if state == nil || state.Supervisor == 0 {
 		progress("no lab is up")
 		return nil
 	}
@@ -174,6 +186,9 @@ func printEnv(w io.Writer, cache string) error {
 	}
 	if state == nil {
 		return errors.New(`no lab is up; start one with "eslab up"`)
+	}
+	if state.Env == nil {
+		return errors.New(`the lab is booting or ending; "eslab up" returns when it is ready`)
 	}
 	writeExports(w, state.Env)
 	return nil

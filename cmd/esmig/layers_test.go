@@ -26,7 +26,7 @@ var layers = map[string][]string{
 	"providers/migration":     {"providers", "providers/elasticsearch"},
 	"providers/all":           {"providers", "providers/elasticsearch", "providers/migration"},
 	"providers/providertest":  {"providers"},
-	"cmd/esmig/view":          {"engine", "providers"},
+	"cmd/esmig/view":          {"engine", "providers", "state"},
 	"cmd/esmig":               {"cmd/esmig/view", "config", "engine", "providers", "providers/all", "providers/elasticsearch", "state"},
 	"cmd/eslab":               {},
 }

@@ -3,8 +3,10 @@ package migration
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/esmig/esmig/providers"
@@ -98,7 +100,7 @@ func differences(id string, a, b providers.JSON) ([]providers.Difference, error)
 	if err != nil {
 		return nil, err
 	}
-	la, lb := providers.Leaves(va), providers.Leaves(vb)
+	la, lb := leaves(va), leaves(vb)
 	var out []providers.Difference
 	add := func(path, from, to string) {
 		out = append(out, providers.Difference{What: "different", ID: id, Path: path, From: from, To: to})
@@ -121,36 +123,48 @@ func differences(id string, a, b providers.JSON) ([]providers.Difference, error)
 	return out, nil
 }
 
+// leaves are in an order that does not depend on how {"a.b": 1} and
+// {"a": {"b": 2}} happen to meet.
+func leaves(v any) []providers.Leaf {
+	out := providers.Leaves(v)
+	slices.SortStableFunc(out, func(a, b providers.Leaf) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(show(a.Value), show(b.Value)))
+	})
+	return out
+}
+
 func sameLeaf(a, b any) bool {
-	x, okA := number(a)
-	y, okB := number(b)
+	x, okA := a.(json.Number)
+	y, okB := b.(json.Number)
 	if okA && okB {
-		return x == y || exact(x).Cmp(exact(y)) == 0
+		return sameNumber(x, y)
 	}
 	return string(providers.Encode(a)) == string(providers.Encode(b))
 }
 
-type text interface {
-	String() string
-	Float64() (float64, error)
-}
-
-func number(v any) (string, bool) {
-	n, ok := v.(text)
-	if !ok {
-		return "", false
+// sameNumber compares as the servers see numbers: integers as integers of any
+// size, anything else as doubles.
+func sameNumber(x, y json.Number) bool {
+	whole := func(n json.Number) bool { return !strings.ContainsAny(n.String(), ".eE") }
+	if x == y {
+		return true
 	}
-	return n.String(), true
-}
-
-// exact is the number's value. Beyond what a double holds the text decides:
-// 1e400000000 must not be written out.
-func exact(s string) *big.Float {
-	f, _, err := big.ParseFloat(strings.ToLower(s), 10, 512, big.ToNearestEven)
-	if err != nil {
-		return new(big.Float)
+	if whole(x) && whole(y) {
+		return false
 	}
-	return f
+	a, errA := x.Float64()
+	b, errB := y.Float64()
+	if errA != nil || errB != nil || a != b {
+		return false
+	}
+	for _, n := range []json.Number{x, y} {
+		if i, ok := new(big.Int).SetString(n.String(), 10); ok { // more digits than a double holds
+			if f, _ := new(big.Float).SetFloat64(a).Int(nil); f.Cmp(i) != 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // show is a value as a message has it, short.

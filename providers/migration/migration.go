@@ -91,6 +91,8 @@ type task struct {
 	declared           providers.JSON
 	changesID, dropsIt bool // script sets _id; script sets op to noop or delete
 	changesVersion     bool
+	// small and big are smallIndex and bigRange; tests cut finer.
+	small, big int64
 }
 
 func newTask(in providers.Instance) (*task, error) {
@@ -156,6 +158,7 @@ func newTask(in providers.Instance) (*task, error) {
 		method: text("", "method"), conflicts: text("", "conflicts"), verify: text("", "verify"),
 		requestsPerSecond: number("", "requests_per_second", 0.001, 1e9),
 		concurrency:       int(number("", "concurrency", 1, 1000)),
+		small:             smallIndex, big: bigRange,
 	}
 	t.src, t.dst = in.Clusters[t.srcName], in.Clusters[t.dstName]
 	if t.concurrency == 0 {

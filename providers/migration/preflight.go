@@ -1,2 +1,307 @@
 package migration
-func (t *task) explainError(err error) error { return err }
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch"
+)
+
+// probe lets the destination read nothing from the source: whitelist, name,
+// TLS and credentials are exercised from there, no index is made and nothing
+// is copied. Nil: it can.
+func (t *task) probe(ctx context.Context, index string) (*providers.Finding, error) {
+	info, remote, err := t.connection(ctx)
+	if err != nil || remote == nil {
+		return nil, err
+	}
+	remote["connect_timeout"], remote["socket_timeout"] = "10s", "20s"
+	body := providers.Encode(object{
+		"source": object{"remote": remote, "index": index, "size": 1, "query": object{"match_none": object{}}},
+		"dest":   object{"index": t.destIndex},
+	})
+	_, err = t.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_reindex", Body: body, Repeatable: true})
+	if err == nil {
+		return nil, nil
+	}
+	e := serverError(err)
+	if e == nil {
+		return nil, err
+	}
+	if nothingMatched(e) {
+		return nil, nil
+	}
+	if e.NoAPI() {
+		return providers.NewError("no_reindex", "dest.cluster", "Destination has no reindex",
+			fmt.Sprintf("%s (%s) does not have the _reindex API, which a copy needs.", t.dstName, info.Title())), nil
+	}
+	f := remoteFinding(t, e, func() []string { return whitelist(ctx, t.dst) })
+	if f == nil {
+		f = providers.NewError("probe_failed", "source.cluster", "Destination cannot read from the source",
+			fmt.Sprintf("%s was asked to read nothing from %s and answers: %s.", t.dstName, t.srcName, e.Error()))
+	}
+	return f, nil
+}
+
+// nothingMatched: of an index with several shards that can all tell beforehand
+// that nothing matches, a scroll has no shard to go on with, and the server
+// calls that an error (503).
+func nothingMatched(e *elasticsearch.Error) bool {
+	for p := e; p != nil; p = p.Remote {
+		if strings.Contains(p.Reason+p.RootCause, "no nodes to search on") {
+			return true
+		}
+	}
+	return false
+}
+
+var notListed = regexp.MustCompile(`\[([^\]]*)\] (either )?not whitelisted in reindex\.remote\.(whitelist|allowlist)`)
+
+// remoteFinding knows the answers of a reindex from remote that tell what is
+// in the way. whitelist reads the destination's setting; it may be nil. Nil: it
+// is none of them.
+func remoteFinding(t *task, e *elasticsearch.Error, whitelist func() []string) *providers.Finding {
+	host, err := elasticsearch.RemoteHost(t.src.Config())
+	if err != nil {
+		return nil
+	}
+	at := host
+	if u, err := url.Parse(host); err == nil {
+		at = u.Host
+	}
+	find := func(code, arg, summary, format string, args ...any) *providers.Finding {
+		return providers.NewError(code, arg, summary, fmt.Sprintf(format, args...))
+	}
+	all := strings.Join([]string{e.Type, e.Reason, e.RootCause}, " ")
+	remote := e.Remote
+	switch has := func(s string) bool { return strings.Contains(all, s) }; {
+	case notListed.MatchString(all):
+		return t.notWhitelisted(at, notListed.FindStringSubmatch(all)[3], has("blocklist"), whitelist)
+	case remote != nil && (remote.Status == http.StatusUnauthorized || strings.HasPrefix(remote.Type, "security_exception") && remote.Status != http.StatusForbidden):
+		return find("remote_credentials", "source.cluster", "Source refuses the credentials that the destination presents",
+			"%s reads from %s with the credentials of the cluster block %q, and %s answers: %s. "+
+				"Check api_key, or username and password, and that the key has not expired.", t.dstName, at, t.srcName, t.srcName, remote.Reason)
+	case remote != nil && remote.Status == http.StatusForbidden:
+		return find("remote_privileges", "source.cluster", "Credentials of the source may not read the index",
+			"%s answers the destination: %s. The key needs the cluster privilege monitor and the index privileges read and view_index_metadata on %s.",
+			t.srcName, remote.Reason, t.index)
+	case remote != nil && remote.Type == "index_not_found_exception":
+		return find("source_missing", "source.index", "Source index not found", "%s answers the destination: %s.", t.srcName, remote.Reason)
+	case has("Unsupported fields in [remote]"):
+		return find("remote_fields", "source.cluster", "Destination does not know an argument of reindex from remote",
+			"%s answers: %s. It is older than it says, or something between changes the request.", t.dstName, e.Reason)
+	case has("s_s_l_handshake_exception"), has("PKIX path"), has("certificate_unknown"), has("SSLHandshakeException"), has("ssl_handshake"):
+		if has("No subject alternative") || has("hostname") && !has("PKIX") {
+			return find("remote_certificate_name", "source.cluster", "Certificate of the source is for another host",
+				"%s reaches %s, whose certificate is not valid for that name (%s). Write a name into the endpoint of %s for which it is valid.",
+				t.dstName, at, e.Reason, t.srcName)
+		}
+		return find("remote_untrusted", "source.cluster", "Destination does not trust the certificate of the source",
+			"The certificate of %s (%s) is signed by %s, which %s does not know. Put the CA's certificate on %s, set this in its elasticsearch.yml and restart it:\n\n"+
+				"    reindex.ssl.certificate_authorities: \"/path/on/%s/ca.crt\"",
+			t.srcName, at, authority(t.src.Config()), t.dstName, t.dstName, t.dstName)
+	case has("connection_closed_exception"), has("Connection is closed"), has("Unrecognized SSL message"), has("not an SSL/TLS record"), has("NotSslRecordException"):
+		scheme, other := "http", "https"
+		if strings.HasPrefix(host, "https:") {
+			scheme, other = other, scheme
+		}
+		return find("remote_scheme", "source.cluster", "Destination is cut off by the source",
+			"%s speaks %s to %s and the connection is closed at once: the source most likely expects %s there. Write endpoint = \"%s://%s\" in cluster %q.",
+			t.dstName, scheme, at, other, other, at, t.srcName)
+	case has("unknown_host_exception"), has("UnknownHostException"), has("Name or service not known"), has("nodename nor servname"):
+		return find("remote_unknown_host", "source.cluster", "Destination cannot resolve the name of the source",
+			"%s does not know the host of %s. The name is resolved there and not on this machine: write one into the endpoint that %s can resolve.", t.dstName, at, t.dstName)
+	case has("connect_exception"), has("Connection refused"), has("NoRouteToHost"), has("no_route_to_host"), has("connect_timeout"),
+		has("socket_timeout_exception"), has("ConnectTimeout"), has("Timeout connecting"):
+		hint := "Open the way from there to " + at + ", or write an endpoint that " + t.dstName + " can reach."
+		if u, err := url.Parse(host); err == nil && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname()) {
+			hint = fmt.Sprintf("%s is the machine itself, and for %s that is another one than for you: write the source's address in the network into the endpoint of cluster %q, or check the port.", u.Hostname(), t.dstName, t.srcName)
+		}
+		return find("remote_unreachable", "source.cluster", "Destination cannot reach the source",
+			"%s gets no connection to %s: %s. %s", t.dstName, at, e.Reason, hint)
+	}
+	return nil
+}
+
+func (t *task) notWhitelisted(at, word string, blocklist bool, read func() []string) *providers.Finding {
+	setting := "reindex.remote." + word
+	if blocklist {
+		return providers.NewError("not_whitelisted", "source.cluster", "Destination may not read from the source",
+			fmt.Sprintf("%s refuses: %s is not in %s, or is in its blocklist. Serverless projects read only from deployments and projects in Elastic Cloud.", t.dstName, at, setting))
+	}
+	var listed []string
+	if read != nil {
+		listed = read()
+	}
+	var quoted []string
+	for _, l := range append([]string{at}, listed...) {
+		quoted = append(quoted, fmt.Sprintf("%q", l))
+	}
+	holds := "which holds nothing"
+	if len(listed) > 0 {
+		holds = "which holds " + enumerate(quoted[1:])
+	}
+	return providers.NewError("not_whitelisted", "source.cluster", "Destination may not read from the source",
+		fmt.Sprintf("%s refuses: %s is not in %s, %s. Add to elasticsearch.yml of %s (in Elastic Cloud: to its user settings), then restart it:\n\n    %s: [%s]",
+			t.dstName, at, setting, holds, t.dstName, setting, strings.Join(quoted, ", ")))
+}
+
+func enumerate(s []string) string {
+	if len(s) < 2 {
+		return strings.Join(s, "")
+	}
+	return strings.Join(s[:len(s)-1], ", ") + " and " + s[len(s)-1]
+}
+
+// whitelist reads what is in force: setting it replaces the defaults, so those
+// must stand in the line to write.
+func whitelist(ctx context.Context, c providers.Cluster) []string {
+	var a map[string]map[string]any
+	err := get(ctx, c, "/_cluster/settings", url.Values{"include_defaults": {"true"}, "flat_settings": {"true"},
+		"filter_path": {"*.reindex*"}}, &a)
+	if err != nil {
+		return nil // not readable: the advice is still right, only shorter
+	}
+	for _, layer := range []string{"transient", "persistent", "defaults"} {
+		for _, word := range []string{"reindex.remote.whitelist", "reindex.remote.allowlist"} {
+			switch v := a[layer][word].(type) {
+			case []any:
+				var out []string
+				for _, s := range v {
+					out = append(out, fmt.Sprint(s))
+				}
+				if len(out) > 0 {
+					return out
+				}
+			case string:
+				if v = strings.Trim(v, "[]"); v != "" {
+					return strings.Split(strings.ReplaceAll(v, " ", ""), ",")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// authority names who signed the source's certificate, as far as the cluster
+// block says: the destination must be given the same.
+func authority(cfg providers.ClusterConfig) string {
+	if block, _ := pem.Decode(cfg.CAPEM); block != nil {
+		if c, err := x509.ParseCertificate(block.Bytes); err == nil {
+			return fmt.Sprintf("%q (SHA-256 %s)", c.Subject.String(), colons(sha256.Sum256(c.Raw)))
+		}
+	}
+	if cfg.CAFingerprint != "" {
+		return "a CA with SHA-256 " + cfg.CAFingerprint
+	}
+	return "a CA"
+}
+
+func colons(sum [sha256.Size]byte) string {
+	parts := make([]string, len(sum))
+	for i, b := range sum {
+		parts[i] = fmt.Sprintf("%02X", b)
+	}
+	return strings.Join(parts, ":")
+}
+
+// explainError turns what a read of the source, or the sending of a reindex,
+// answers into a finding where more can be said than the server does.
+func (t *task) explainError(err error) error {
+	var f *providers.Finding
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	if e := serverError(err); e != nil {
+		if f := remoteFinding(t, e, nil); f != nil && strings.HasPrefix(e.Path, "/_reindex") {
+			return f
+		}
+	}
+	return err
+}
+
+// sourceError says what is wrong with the source, nil if it is none of the
+// known things.
+func (t *task) sourceError(ctx context.Context, err error) *providers.Finding {
+	var f *providers.Finding
+	if errors.As(err, &f) && f.Code != "source_missing" {
+		return f
+	}
+	e := serverError(err)
+	switch {
+	case errors.Is(err, providers.ErrNotFound):
+		f := providers.NewError("source_missing", "source.index", "Source index not found",
+			fmt.Sprintf("There is no index, alias or data stream %q on %s.%s", t.index, t.srcName, t.nearest(ctx)))
+		f.Err = providers.ErrNotFound
+		return f
+	case errors.Is(err, providers.ErrDenied) && e != nil:
+		f := providers.NewError("source_denied", "source.cluster", "Credentials of the source may not read the index",
+			fmt.Sprintf("%s answers: %s. The key needs the index privileges read and view_index_metadata on %s, and the cluster privilege monitor.", t.srcName, e.Reason, t.index))
+		f.Err = providers.ErrDenied
+		return f
+	case e != nil && (e.Status == http.StatusServiceUnavailable || e.Type == "search_phase_execution_exception" && e.Status >= 500):
+		return providers.NewError("source_red", "source.index", "Source index is not wholly there",
+			fmt.Sprintf("%s cannot search all shards of %s: %s. A copy would miss documents; bring the index to green or yellow first.", t.srcName, t.index, e.Error()))
+	case e != nil && e.Type == "index_closed_exception":
+		return providers.NewError("source_closed", "source.index", "Source index is closed",
+			fmt.Sprintf("%s is closed on %s: open it, or leave it out of the migration.", t.index, t.srcName))
+	case e != nil && e.Status == http.StatusBadRequest:
+		arg := "source.index"
+		if t.query != nil {
+			arg = "source.query"
+		}
+		return providers.NewError("source_refuses", arg, "Source does not take the request",
+			fmt.Sprintf("%s answers: %s. A query must be valid on the version of the source.", t.srcName, strings.Trim(e.Type+": "+e.Reason+"; "+e.RootCause, "; ")))
+	}
+	return nil
+}
+
+// nearest suggests names that look like the missing one.
+func (t *task) nearest(ctx context.Context) string {
+	var all map[string]struct {
+		Aliases map[string]any `json:"aliases"`
+	}
+	if get(ctx, t.src, "/_alias", nil, &all) != nil {
+		return ""
+	}
+	var near []string
+	consider := func(name string) {
+		if strings.HasPrefix(name, ".") != strings.HasPrefix(t.index, ".") || slices.Contains(near, name) {
+			return
+		}
+		if levenshtein.Distance(name, t.index, nil) <= max(2, len(t.index)/4) || strings.HasPrefix(name, t.index) || strings.HasPrefix(t.index, name) {
+			near = append(near, name)
+		}
+	}
+	for index, a := range all {
+		consider(index)
+		for alias := range a.Aliases {
+			consider(alias)
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	slices.SortFunc(near, func(a, b string) int {
+		if d := levenshtein.Distance(a, t.index, nil) - levenshtein.Distance(b, t.index, nil); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	for i := range near {
+		near[i] = fmt.Sprintf("%q", near[i])
+	}
+	return " Did you mean " + strings.Join(near[:min(3, len(near))], " or ") + "?"
+}

@@ -55,19 +55,18 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) (err error) {
 	if x.Documents, err = count(ctx, t.src, x.Name, -1, t.selection(x)); err != nil {
 		return err
 	}
-	whole := []span{{From: 0, To: -1, Documents: x.Documents}}
-	x.Ranges = whole
-	if err := t.chooseSize(ctx, x); err != nil {
-		return err
+	if err := t.chooseSize(ctx, x); err != nil || x.Documents == 0 {
+		return err // what arrives from now on, the tail pass takes
 	}
-	if !x.SeqNo || x.Documents < smallIndex {
+	x.Ranges = []span{{From: 0, To: -1, Documents: x.Documents}}
+	if !x.SeqNo || x.Documents < t.small {
 		return nil
 	}
 	top := int64(-1)
 	for _, c := range x.Checkpoints {
 		top = max(top, c)
 	}
-	n := min(max(fewestRanges, 2*int64(t.concurrency), x.Documents/bigRange), mostRanges)
+	n := min(max(fewestRanges, 2*int64(t.concurrency), x.Documents/t.big), mostRanges)
 	if x.Slow {
 		n = int64(min(t.concurrency, fewestRanges))
 	}
@@ -116,20 +115,21 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) (err error) {
 
 // chooseSize samples documents for the batch size.
 func (t *task) chooseSize(ctx context.Context, x *sourceIndex) error {
-	x.Size = t.size
-	if x.Size == 0 {
-		a, err := search(ctx, t.src, x.Name, -1, object{"size": 20, "query": t.selection(x)})
-		if err != nil {
-			return err
-		}
-		bytes := 0
-		for _, h := range a.Hits.Hits {
-			bytes += len(h.Source)
-		}
-		x.Size = 5000
-		if bytes > 0 {
-			x.Size = min(max(batchBytes*len(a.Hits.Hits)/bytes, 100), 10_000)
-		}
+	x.Size = 5000
+	a, err := search(ctx, t.src, x.Name, -1, object{"size": 20, "query": t.selection(x)})
+	if err != nil {
+		return err
+	}
+	sampled := int64(0)
+	for _, h := range a.Hits.Hits {
+		sampled += int64(len(h.Source))
+	}
+	if n := int64(len(a.Hits.Hits)); sampled > 0 {
+		x.Bytes = sampled * x.Documents / n
+		x.Size = int(min(max(batchBytes*n/sampled, 100), 10_000))
+	}
+	if t.size > 0 {
+		x.Size = t.size
 	}
 	if x.Window > 0 {
 		x.Size = min(x.Size, x.Window)
@@ -223,4 +223,3 @@ func (t *task) scan(ctx context.Context, x *sourceIndex, s span, f func([]hit) e
 }
 
 var errTooMany = errors.New("too many documents to look at one by one")
-

@@ -71,7 +71,7 @@ type taskAnswer struct {
 	Task      struct {
 		Status taskStatus `json:"status"`
 	} `json:"task"`
-	Status   taskStatus `json:"status"`
+	Status   taskStatus     `json:"status"`
 	Error    providers.JSON `json:"error"`
 	Response *struct {
 		counts

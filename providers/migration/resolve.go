@@ -28,6 +28,7 @@ type sourceIndex struct {
 	Checkpoints []int64 `json:"checkpoints,omitempty"`
 	Visible     []int64 `json:"visible,omitempty"`
 	Documents   int64   `json:"documents"` // that match, at the start
+	Bytes       int64   `json:"bytes"`     // of their sources, from a sample
 	Size        int     `json:"size"`      // documents per batch
 	Ranges      []span  `json:"ranges"`
 	// Filter of the alias that was named, to be added to the query.
@@ -145,7 +146,7 @@ type destination struct {
 // _resolve works where the _data_stream API is missing.
 func (t *task) lookAtDestination(ctx context.Context) (destination, error) {
 	var r struct {
-		Indices     []struct{ Name string } `json:"indices"`
+		Indices     []struct{ Name string }      `json:"indices"`
 		Aliases     []struct{ Indices []string } `json:"aliases"`
 		DataStreams []struct {
 			Backing []string `json:"backing_indices"`

@@ -286,9 +286,19 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 		if err != nil {
 			return err
 		}
-		switch verdict := judge(answer); verdict.what {
+		verdict := judge(answer)
+		if verdict.err != nil && nothingMatched(verdict.err) {
+			n, err := count(ctx, r.src, x.Name, -1, r.selection(x, u.span.query()))
+			if err != nil {
+				return err
+			}
+			if n == 0 { // its documents left the range: the tail pass finds them
+				verdict = &trouble{}
+			}
+		}
+		switch verdict.what {
 		case fine:
-			c := answer.status().counts
+			c := verdict.counts
 			if c.Conflicts > 0 {
 				if err := r.explain(ctx, u, c.Conflicts); err != nil {
 					return err

@@ -82,11 +82,13 @@ func (p *printer) steps(plan *engine.Plan, o Options) {
 			p.line(p.paint(p.bold, clean(s.Stage.String())))
 		}
 		what := p.summary(s)
-		if s.Action == engine.Update && drifted[s.Addr] {
-			what = "put back as declared"
+		if s.Action == engine.Update && drifted[s.Addr] && s.Reason != "" {
+			what = clean(s.Reason) // where it is stands above
 		}
 		p.line("  ", p.paint(p.colorOf(s), clean(s.Action.Symbol())), " ", p.address(s.Addr), what)
-		p.reason(s)
+		if s.Alarm || !beside(s.Action) {
+			p.reason(s)
+		}
 		p.details(s, o, drifted[s.Addr])
 	}
 	p.gap()
@@ -114,13 +116,22 @@ func (p *printer) summary(s *engine.Step) safe {
 		return cleanf("%s and %s/%s are compared", s.Source, s.Cluster, s.ID)
 	case engine.Restore:
 		return cleanf("%s restored", settings(s.Withheld))
-	case engine.Adopt:
-		return place(s) + ", is there already as declared: adopted"
 	case engine.Forget:
-		return place(s) + ", forgotten"
+		if s.Reason == "" {
+			return place(s) + ", forgotten"
+		}
+		return place(s) + ", forgotten: " + clean(s.Reason)
 	default:
+		if s.Reason != "" && !s.Alarm && beside(s.Action) {
+			return place(s) + ", " + clean(s.Reason)
+		}
 		return place(s)
 	}
+}
+
+// beside: the reason is short and stands on the step's own line.
+func beside(a engine.Action) bool {
+	return a == engine.Adopt || a == engine.Update || a == engine.Forget
 }
 
 func settings(held []providers.PipelineSetting) string {
@@ -293,11 +304,15 @@ func totals(plan *engine.Plan) (out []string) {
 		if t.action == engine.Migrate && documents > 0 {
 			text += " (" + count(documents, "document") + ")"
 		}
-		if t.action == engine.Update && fromDrift == n[t.action] {
-			if len(plan.Steps) == fromDrift {
-				text += ","
+		if t.action == engine.Update && fromDrift > 0 {
+			switch {
+			case len(plan.Steps) == fromDrift:
+				text += ", because of drift"
+			case n[t.action] == fromDrift:
+				text += " because of drift"
+			default:
+				text += fmt.Sprintf(" (%d because of drift)", fromDrift)
 			}
-			text += " because of drift"
 		}
 		out = append(out, text)
 	}

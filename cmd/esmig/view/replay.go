@@ -3,8 +3,10 @@ package view
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/esmig/esmig/engine"
@@ -29,6 +31,9 @@ func Replay(r io.Reader, v View) error {
 			continue
 		}
 		e, err := decode(rec.Event)
+		if err == nil {
+			err = whole(e)
+		}
 		if err != nil {
 			return fmt.Errorf("line %d, an event of type %q: %w", n, rec.Type, err)
 		}
@@ -36,6 +41,15 @@ func Replay(r io.Reader, v View) error {
 		v.Show(rec.Record)
 	}
 	return lines.Err()
+}
+
+// whole refuses what no engine sends and what could not be drawn.
+func whole(e engine.Event) error {
+	p, ok := e.(engine.PlanReady)
+	if ok && (p.Plan == nil || slices.Contains(p.Plan.Steps, nil) || slices.Contains(p.Plan.Drift, nil)) {
+		return errors.New("it holds no plan")
+	}
+	return nil
 }
 
 type decoder func(json.RawMessage) (engine.Event, error)

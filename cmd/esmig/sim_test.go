@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/esmig/esmig/engine"
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/all"
+	"github.com/esmig/esmig/providers/providertest"
+	"github.com/esmig/esmig/state"
+)
+
+// sim is the whole program against a simulated network, disk and clock.
+type sim struct {
+	t       *testing.T
+	target  *providertest.Fake
+	fs      *fullFS
+	world   World
+	out     bytes.Buffer
+	signals chan os.Signal
+}
+
+// fullFS is a disk of which the folder "work" can run full.
+type fullFS struct {
+	*state.MemFS
+	full bool
+}
+
+func (f *fullFS) Create(name string) (state.File, error) {
+	if f.full && strings.HasPrefix(name, "work") {
+		return nil, syscall.ENOSPC
+	}
+	return f.MemFS.Create(name)
+}
+
+func newSim(t *testing.T, config string) *sim {
+	s := &sim{t: t, fs: &fullFS{MemFS: state.NewMemFS()}, signals: make(chan os.Signal)}
+	net := &providertest.Network{}
+	s.target = providertest.NewFake(providertest.Options{Name: "target", Network: net})
+	net.Join("target:9200", s.target)
+	s.world = World{
+		Dir: "work", Stdin: strings.NewReader(""), FS: s.fs, TempDir: "tmp", Signals: s.signals, Version: "0.1.0",
+		Transport: func(string) http.RoundTripper { return net.Transport() },
+	}
+	if err := state.WriteFile(s.fs, "work/main.hcl", []byte("cluster \"target\" {\n  endpoint = \"http://target:9200\"\n}\n"+config)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// run gives all output and the exit code.
+func (s *sim) run(args ...string) (string, int) {
+	s.out.Reset()
+	s.world.Args, s.world.Stdout, s.world.Stderr = args, &s.out, &s.out
+	code := run(s.t.Context(), s.world)
+	return s.out.String(), code
+}
+
+// want runs a command that must end with this code and say this.
+func (s *sim) want(code int, text string, args ...string) {
+	s.t.Helper()
+	out, got := s.run(args...)
+	if got != code || !strings.Contains(out, text) {
+		s.t.Errorf("esmig %v: exit code %d, want %d and %q in:\n%s", args, got, code, text, out)
+	}
+}
+
+const pipeline = `
+ingest_pipeline "flights" {
+  cluster    = cluster.target
+  processors = [{ set = { field = "migrated", value = true } }]
+}
+component_template "base" {
+  cluster  = cluster.target
+  template = { mappings = {} }
+}
+`
+
+func TestPlanApplyInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, pipeline)
+		s.want(exitChanges, "Plan: 2 to create.", "plan", "-detailed-exitcode")
+		s.want(exitDone, "Applied: 2 created.", "apply", "-auto-approve")
+		s.want(exitDone, "No changes.", "plan", "-detailed-exitcode")
+		s.want(exitDone, "component_template.base\ningest_pipeline.flights\n", "state", "list")
+	})
+}
+
+func TestAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, pipeline)
+		s.world.StdinTTY, s.world.StdoutTTY = true, true
+		s.world.Stdin = strings.NewReader("y\n")
+		s.want(exitError, `The answer was not "yes".`, "apply")
+		if w := s.target.Writes(); len(w) > 0 {
+			t.Errorf("it wrote all the same: %v", w)
+		}
+		s.world.Stdin = strings.NewReader("yes\n")
+		s.want(exitDone, `Only "yes" is accepted: `, "apply")
+		s.world.Stdin = strings.NewReader("yes\n")
+		s.want(exitDone, "2 deleted", "destroy")
+	})
+}
+
+// blocked is a standard input that nobody types into.
+type blocked chan struct{}
+
+func (b blocked) Read([]byte) (int, error) { <-b; return 0, errors.New("closed") }
+
+func TestSignals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, pipeline)
+		in := make(blocked)
+		defer close(in)
+		s.world.StdinTTY, s.world.Stdin = true, in
+		go func() { s.signals <- os.Interrupt }() // at the question, or before it
+		s.want(exitInterrupted, "Interrupted. Nothing has been changed.", "apply")
+	})
+}
+
+// TestDiskFull: what was done is kept in another place, in a form that state
+// push takes.
+func TestDiskFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, pipeline)
+		s.target.Fault(func(r *http.Request) providertest.Fault {
+			s.fs.full = s.fs.full || r.Method == http.MethodPut
+			return providertest.Fault{}
+		})
+		s.want(exitError, "esmig state push tmp/esmig-rescued.state.json", "apply", "-auto-approve", "-parallelism", "1")
+		s.fs.full = false
+		s.target.Fault(nil)
+		if err := s.fs.Rename("tmp/esmig-rescued.state.json", "work/rescued"); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitDone, "The state is now that of rescued.", "state", "push", "rescued")
+		s.want(exitDone, "Applied:", "apply", "-auto-approve")
+		s.want(exitDone, "No changes.", "plan", "-detailed-exitcode")
+	})
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, exitDone},
+		{errors.New("any"), exitError},
+		{refused(nil), exitError},
+		{errChanges, exitChanges},
+		{engine.ErrIncomplete, exitError},
+		{errors.Join(engine.ErrIncomplete, providers.ErrVerify), exitError},
+		{providers.ErrVerify, exitUnverified},
+		{context.Canceled, exitInterrupted},
+	} {
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
+// TestReference compares the checked-in page with the kinds: run with -update
+// after a change to a kind.
+func TestReference(t *testing.T) {
+	var b bytes.Buffer
+	reference(&b, all.Kinds())
+	const page = "testdata/reference.md"
+	if *update {
+		if err := os.WriteFile(page, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), b.String()); d != "" {
+		t.Errorf("%s is not what the kinds say (-page +kinds):\n%s", page, d)
+	}
+}

@@ -1,0 +1,324 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// Estimate looks at both clusters and at the way between them. It sends reads
+// only, and one reindex that copies nothing.
+func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Estimate, error) {
+	e := providers.Estimate{Method: "reindex", Verify: t.verify, Concurrency: t.concurrency}
+	info, remote, err := t.connection(ctx)
+	if err != nil {
+		return e, err
+	}
+	find := func(f *providers.Finding) {
+		if f != nil {
+			e.Findings = append(e.Findings, f)
+		}
+	}
+	e.Why = t.dstName + " can reach " + t.srcName
+	if remote == nil {
+		e.Why = t.srcName + " and " + t.dstName + " are the same cluster"
+		if t.srcName == t.dstName {
+			e.Why = "source and destination are on the same cluster"
+		}
+	}
+	l := &ledger{}
+	if p.Resume != nil {
+		if l, err = replay(p.Resume); err != nil {
+			return e, err
+		}
+	}
+	indices := l.indices
+	if len(indices) == 0 {
+		if indices, err = t.plan(ctx); err != nil {
+			f := t.sourceError(ctx, err)
+			if f == nil {
+				return e, err
+			}
+			find(f)
+			indices = nil
+		}
+	}
+	t.describe(&e, indices, l)
+	if e.Bytes, err = t.storeSize(ctx, indices); err != nil {
+		return e, err
+	}
+	source, err := t.sourceFindings(ctx, indices)
+	if err != nil {
+		return e, err
+	}
+	e.Findings = append(e.Findings, source...)
+	dest, err := t.destFindings(ctx, p, info, indices, len(l.indices) > 0 || len(p.Done) > 0)
+	if err != nil {
+		return e, err
+	}
+	e.Findings = append(e.Findings, dest...)
+	if len(indices) > 0 {
+		f, err := t.probe(ctx, indices[0].Name)
+		if err != nil {
+			return e, err
+		}
+		find(f)
+	}
+	e.Seconds = t.guessSeconds(e, indices)
+	e.DiskNeed = e.Bytes + e.Bytes/6
+	if e.DiskFree = diskFree(ctx, t.dst, info); e.DiskFree > 0 && e.DiskNeed > e.DiskFree {
+		find(&providers.Finding{Severity: providers.SeverityWarning, Code: "disk_space", Arg: "dest.cluster", Summary: "Disk space may not be enough",
+			Detail: fmt.Sprintf("The copy needs about %s, without replicas, and %s has %s free.", humanize.Bytes(uint64(e.DiskNeed)), t.dstName, humanize.Bytes(uint64(e.DiskFree)))})
+	}
+	if why := t.altersContents(); why != "" && t.verify == "sample" {
+		e.Notes = append(e.Notes, "ids and counts are verified, contents are not, because "+why)
+	}
+	return e, nil
+}
+
+func (t *task) describe(e *providers.Estimate, indices []*sourceIndex, l *ledger) {
+	for _, x := range indices {
+		e.Documents += x.Documents
+		e.Shards += x.Shards
+		e.Ranges += len(x.Ranges)
+		if len(x.Ranges) > 1 {
+			e.RangeBy = "_seq_no"
+		}
+	}
+	e.Concurrency = max(1, min(t.concurrency, e.Ranges))
+	if l.run != "" {
+		_, c := l.sum()
+		e.Done = min(c.done(), e.Documents)
+	}
+}
+
+// storeSize is the primaries' size, with a query its share of it. Where the key
+// may not ask, or the server has no _stats, it is the size of the sources,
+// which comes near it.
+func (t *task) storeSize(ctx context.Context, indices []*sourceIndex) (int64, error) {
+	if len(indices) == 0 {
+		return 0, nil
+	}
+	var s struct {
+		Indices map[string]struct {
+			Primaries struct {
+				Docs  struct{ Count int64 } `json:"docs"`
+				Store struct {
+					Size int64 `json:"size_in_bytes"`
+				} `json:"store"`
+			} `json:"primaries"`
+		} `json:"indices"`
+	}
+	err := get(ctx, t.src, "/"+url.PathEscape(t.index)+"/_stats/store,docs", nil, &s)
+	if err != nil && serverError(err) == nil {
+		return 0, err
+	}
+	var n int64
+	for _, x := range indices {
+		p := s.Indices[x.Name].Primaries
+		switch {
+		case p.Store.Size == 0 || p.Docs.Count == 0:
+			n += x.Bytes
+		case t.query == nil && x.Filter == nil:
+			n += p.Store.Size
+		default:
+			n += int64(float64(p.Store.Size) * min(1, float64(x.Documents)/float64(p.Docs.Count)))
+		}
+	}
+	return n, nil
+}
+
+// guessSeconds is rough: what two processors did that ran both servers, 70,000
+// documents and 30 MB of sources a second. One range alone is slower.
+func (t *task) guessSeconds(e providers.Estimate, indices []*sourceIndex) float64 {
+	documents, bytes := e.Documents-e.Done, 0.0
+	if documents <= 0 {
+		return 0
+	}
+	for _, x := range indices {
+		bytes += float64(x.Bytes)
+	}
+	s := float64(documents)/70_000 + bytes/30e6*float64(documents)/float64(e.Documents)
+	if e.Ranges < 2 {
+		s *= 1.5
+	}
+	if t.requestsPerSecond > 0 {
+		s = max(s, float64(documents)/t.requestsPerSecond)
+	}
+	return s
+}
+
+func diskFree(ctx context.Context, c providers.Cluster, info providers.Info) (free int64) {
+	if info.Flavor == providers.Serverless {
+		return 0
+	}
+	var s struct {
+		Nodes map[string]struct {
+			FS struct {
+				Total struct {
+					Free int64 `json:"available_in_bytes"`
+				} `json:"total"`
+			} `json:"fs"`
+		} `json:"nodes"`
+	}
+	if get(ctx, c, "/_nodes/stats/fs", url.Values{"filter_path": {"nodes.*.fs.total.available_in_bytes"}}, &s) != nil {
+		return 0
+	}
+	for _, n := range s.Nodes {
+		free += n.FS.Total.Free
+	}
+	return free
+}
+
+// sourceFindings checks what would be missing from a copy, or fail in it.
+func (t *task) sourceFindings(ctx context.Context, indices []*sourceIndex) ([]*providers.Finding, error) {
+	var out []*providers.Finding
+	missing := t.privileges(ctx, t.src, []string{"monitor"}, t.index, []string{"read", "view_index_metadata"})
+	if len(missing) > 0 {
+		out = append(out, providers.NewError("source_privileges", "source.cluster", "Credentials of the source lack privileges",
+			fmt.Sprintf("The credentials of %s need %s for %s.", t.srcName, enumerate(missing), t.index)))
+	}
+	if len(indices) == 0 {
+		return out, nil
+	}
+	raw, err := t.src.Do(ctx, providers.Request{Method: http.MethodGet, Path: "/" + url.PathEscape(t.index) + "/_mapping"})
+	if err != nil {
+		return append(out, asFindings(t.sourceError(ctx, err))...), nil
+	}
+	v, err := providers.Decode(raw)
+	if err != nil {
+		return out, err
+	}
+	for _, x := range indices {
+		body, _ := v.(object)[x.Name].(object)
+		source, _ := mappingOf(body)["_source"].(object)
+		switch {
+		case source["enabled"] == false || source["enabled"] == "false":
+			out = append(out, providers.NewError("source_disabled", "source.index", "Source index keeps no _source",
+				fmt.Sprintf("%s/%s was made with _source disabled, so its documents cannot be read back. They must be sent anew from where they came from.", t.srcName, x.Name)))
+		case source["includes"] != nil || source["excludes"] != nil:
+			out = append(out, &providers.Finding{Severity: providers.SeverityWarning, Code: "source_filtered", Arg: "source.index",
+				Summary: "Source index keeps a part of _source only",
+				Detail:  fmt.Sprintf("The mapping of %s/%s has _source includes or excludes: what was left out then cannot be copied.", t.srcName, x.Name)})
+		}
+	}
+	return out, nil
+}
+
+func asFindings(f *providers.Finding) []*providers.Finding {
+	if f == nil {
+		return nil
+	}
+	return []*providers.Finding{f}
+}
+
+// mappingOf is the mapping of an index, without the type level of 6.8.
+func mappingOf(body object) object {
+	m, _ := body["mappings"].(object)
+	if len(m) == 1 && m["properties"] == nil {
+		for name, inner := range m {
+			if typed, ok := inner.(object); ok && !strings.HasPrefix(name, "_") || name == "_doc" {
+				return typed
+			}
+		}
+	}
+	return m
+}
+
+// privileges names what the credentials lack. Where the server cannot be asked
+// it lacks nothing: the copy itself will tell.
+func (t *task) privileges(ctx context.Context, c providers.Cluster, cluster []string, index string, on []string) []string {
+	raw, err := c.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_security/user/_has_privileges", Repeatable: true,
+		Body: providers.Encode(object{"cluster": cluster, "index": []any{object{"names": strings.Split(index, ","), "privileges": on}}})})
+	var a struct {
+		Cluster map[string]bool            `json:"cluster"`
+		Index   map[string]map[string]bool `json:"index"`
+	}
+	if err != nil || decode(raw, &a) != nil {
+		return nil
+	}
+	var out []string
+	for _, p := range cluster {
+		if has, known := a.Cluster[p]; known && !has {
+			out = append(out, "the cluster privilege "+p)
+		}
+	}
+	for _, p := range on {
+		for _, name := range strings.Split(index, ",") {
+			if has, known := a.Index[name][p]; known && !has && !slices.Contains(out, "the index privilege "+p) {
+				out = append(out, "the index privilege "+p)
+			}
+		}
+	}
+	return out
+}
+
+// destFindings checks that documents may be written and nothing is overwritten
+// that esmig did not copy.
+func (t *task) destFindings(ctx context.Context, p providers.Prospect, info providers.Info, indices []*sourceIndex, ours bool) ([]*providers.Finding, error) {
+	var out []*providers.Finding
+	d, err := t.lookAtDestination(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if info.UUID != "" && t.sameCluster(ctx, info) {
+		for _, x := range indices {
+			if x.Name == t.destIndex || slices.Contains(d.Names, x.Name) {
+				return []*providers.Finding{sameIndex(t.destIndex)}, nil
+			}
+		}
+	}
+	write := "index"
+	if t.createOnly(d) {
+		write = "create_doc"
+	}
+	var monitor []string
+	if info.Flavor != providers.Serverless {
+		monitor = []string{"monitor"}
+	}
+	if missing := t.privileges(ctx, t.dst, monitor, t.destIndex, []string{write, "read", "view_index_metadata", "maintenance"}); len(missing) > 0 {
+		out = append(out, providers.NewError("dest_privileges", "dest.cluster", "Credentials of the destination lack privileges",
+			fmt.Sprintf("The credentials of %s need %s for %s.", t.dstName, enumerate(missing), t.destIndex)))
+	}
+	if !d.Exists {
+		if !p.DestinationDeclared && d.Match == "" {
+			out = append(out, t.undeclared(ctx, indices))
+		}
+		return out, nil
+	}
+	if p.DestinationFresh || ours || t.existing == "keep" || t.existing == "overwrite" {
+		return out, nil
+	}
+	n, err := count(ctx, t.dst, t.destIndex, -1, nil)
+	if errors.Is(err, providers.ErrDenied) {
+		return out, nil // said already
+	}
+	if err != nil {
+		return out, err
+	}
+	switch others := p.Others; {
+	case n > 0 && others == 0:
+		out = append(out, providers.NewError("dest_not_empty", "dest.index", "Destination holds documents already",
+			fmt.Sprintf("%s/%s holds %s %s that esmig did not copy there. Name another index, or say in dest what happens to them:\n\n"+
+				"    existing = \"keep\"         # ids that are there stay as they are\n    existing = \"overwrite\"    # ids that are copied are overwritten",
+				t.dstName, t.destIndex, humanize.Comma(n), plural(int(min(n, 2)), "document", "documents"))))
+	case others > 0 && n > others:
+		out = append(out, providers.NewError("dest_not_empty", "dest.index", "Destination holds documents already",
+			fmt.Sprintf("%s/%s holds %s documents, and migrations copied only %s of them there. Say in dest what happens to the others: existing = \"keep\" or \"overwrite\".",
+				t.dstName, t.destIndex, humanize.Comma(n), humanize.Comma(others))))
+	}
+	return out, nil
+}
+
+func (t *task) sameCluster(ctx context.Context, dest providers.Info) bool {
+	source, err := t.src.Info(ctx)
+	return err == nil && source.UUID == dest.UUID
+}

@@ -1,0 +1,237 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/esmig/esmig/providers"
+)
+
+const (
+	sampleSize   = 1000
+	sampleSeed   = 20130101 // the same sample every time
+	mostExamples = 10
+)
+
+// Observe looks at a finished copy.
+func (t *task) Observe(ctx context.Context, raw providers.JSON) (providers.Observation, error) {
+	var o providers.Observation
+	d, err := readDone(raw)
+	if err != nil {
+		return o, err
+	}
+	there, err := t.lookAtDestination(ctx)
+	if err != nil {
+		return o, err
+	}
+	if o.DestinationMissing = !there.Exists && d.Documents > 0; o.DestinationMissing {
+		return o, nil
+	}
+	for _, x := range d.Indices {
+		n, err := t.newer(ctx, x)
+		if errors.Is(err, providers.ErrNotFound) || badRequest(err) {
+			continue // gone from the source: nothing is newer there
+		}
+		if err != nil {
+			return o, err
+		}
+		o.NewerOnSource += n
+	}
+	return o, nil
+}
+
+func readDone(raw providers.JSON) (done, error) {
+	var d done
+	if err := decode(raw, &d); err != nil {
+		return d, fmt.Errorf("the record of a finished migration cannot be read: %w", err)
+	}
+	return d, nil
+}
+
+// Verify compares counts, then documents from all over the index.
+func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JSON) (providers.Verification, error) {
+	v := providers.Verification{Method: t.verify}
+	d, err := readDone(raw)
+	if err != nil {
+		return v, err
+	}
+	if t.verify == "none" {
+		v.Notes = append(v.Notes, `nothing was compared, because verify = "none"`)
+		return v, nil
+	}
+	if err := refresh(ctx, t.dst, t.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) && !errors.Is(err, providers.ErrNotFound) {
+		return v, err
+	}
+	if err := t.counts(ctx, d, &v); err != nil {
+		return v, err
+	}
+	if t.verify == "sample" {
+		if err := t.sample(ctx, j, d, &v); err != nil {
+			return v, err
+		}
+	}
+	if v.Missing == 0 && v.Different == 0 {
+		return v, nil
+	}
+	f := providers.NewError("verification", "dest.index", "Verification found a difference",
+		fmt.Sprintf("%s/%s is not what %s/%s is: %s missing, %s different of %s compared.", t.dstName, t.destIndex, t.srcName, t.index,
+			humanize.Comma(v.Missing), humanize.Comma(v.Different), humanize.Comma(v.Compared)))
+	f.Err = providers.ErrVerify
+	return v, f
+}
+
+// counts compares what this migration alone can know: other migrations and
+// writers may use the destination too, so it must hold at least what is on the
+// source and was there when the copy ended. More is a note.
+func (t *task) counts(ctx context.Context, d done, v *providers.Verification) error {
+	for _, x := range d.Indices {
+		n, err := count(ctx, t.src, x.Name, -1, t.selection(x))
+		if err != nil {
+			return err
+		}
+		newer, err := t.newer(ctx, x)
+		if err != nil {
+			return err
+		}
+		v.Source += n
+		v.Newer += newer
+	}
+	var err error
+	v.Destination, err = count(ctx, t.dst, t.destIndex, -1, nil)
+	if err != nil && !errors.Is(err, providers.ErrNotFound) {
+		return err
+	}
+	want := v.Source - v.Newer
+	if t.dropsIt {
+		want -= d.Result.Noops
+		v.Notes = append(v.Notes, "the script leaves documents out, so counts need not be equal")
+	}
+	if v.Destination < want && !t.changesID {
+		v.Missing = want - v.Destination
+	}
+	switch more := v.Destination - v.Source; {
+	case t.changesID:
+		v.Notes = append(v.Notes, "the script may change ids, so only counts can be told")
+	case more > 0 && d.Result.Created+d.Result.Conflicts < v.Destination:
+		v.Notes = append(v.Notes, fmt.Sprintf("the destination holds %s documents more than the source: they come from other migrations or writers, or were deleted on the source since", humanize.Comma(more)))
+	case more > 0:
+		v.Notes = append(v.Notes, humanize.Comma(more)+" documents were deleted on the source since they were copied")
+	}
+	return nil
+}
+
+// drawn is a document of the sample, with the shard that it was drawn from.
+type drawn struct {
+	hit
+	shard int
+}
+
+// sample compares documents that are drawn evenly from every shard of every
+// index. One that was changed on the source since the copy is not different
+// but newer, and is left out.
+func (t *task) sample(ctx context.Context, j providers.Journal, d done, v *providers.Verification) error {
+	var all int64
+	for _, x := range d.Indices {
+		all += x.Documents
+	}
+	if all == 0 || t.changesID {
+		return nil
+	}
+	why := t.altersContents()
+	if why == "" && t.existing == "keep" && d.Result.Conflicts > 0 {
+		why = "documents that were there already were kept"
+	}
+	if why != "" {
+		v.Notes = append(v.Notes, "contents were not compared, because "+why+"; ids and counts were")
+	}
+	var missing int64
+	wanted := min(all, sampleSize)
+	for _, x := range d.Indices {
+		if x.Documents == 0 {
+			continue
+		}
+		share := int(math.Ceil(float64(sampleSize) * float64(x.Documents) / float64(all)))
+		docs, err := t.draw(ctx, x, share)
+		if err != nil {
+			return err
+		}
+		for len(docs) > 0 {
+			n := min(len(docs), max(1, x.Size), 250)
+			if err := t.compareDrawn(ctx, x, docs[:n], why == "", v, &missing); err != nil {
+				return err
+			}
+			docs = docs[n:]
+			j.Progress(providers.Progress{Phase: "verify", Done: min(v.Compared, wanted), Total: wanted})
+		}
+	}
+	v.Missing = max(v.Missing, missing)
+	return nil
+}
+
+// draw picks about n documents that are the same whenever it is asked again.
+func (t *task) draw(ctx context.Context, x *sourceIndex, n int) ([]drawn, error) {
+	random := object{"seed": sampleSeed}
+	if x.SeqNo {
+		random["field"] = "_seq_no"
+	} else {
+		delete(random, "seed") // a seed would need a field
+	}
+	var out []drawn
+	for shard := range x.Shards {
+		of := shard
+		if x.Shards == 1 {
+			of = -1
+		}
+		a, err := search(ctx, t.src, x.Name, of, object{"size": min(10_000, (n+x.Shards-1)/x.Shards), "_source": false, "version": true,
+			"query": object{"function_score": object{"query": t.selection(x), "random_score": random, "boost_mode": "replace"}}})
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range a.Hits.Hits {
+			out = append(out, drawn{h, shard})
+		}
+	}
+	return out, nil
+}
+
+func (t *task) compareDrawn(ctx context.Context, x *sourceIndex, docs []drawn, contents bool, v *providers.Verification, missing *int64) error {
+	ids := make([]hit, len(docs))
+	shard := map[string]int{}
+	for i, d := range docs {
+		ids[i], shard[d.key()] = d.hit, d.shard
+	}
+	return t.compareContents(ctx, x, ids, func(from hit, to *hit, diff []providers.Difference) {
+		if to != nil && !contents {
+			diff = nil
+		}
+		same := to != nil && len(diff) == 0
+		if s := shard[from.key()]; !same && x.SeqNo && s < len(x.Checkpoints) && from.SeqNo > x.Checkpoints[s] {
+			return // changed since the copy: counted as newer
+		}
+		switch {
+		case same && contents:
+			v.Compared++
+			v.Identical++
+		case same:
+		case to == nil:
+			if t.dropsIt {
+				return
+			}
+			v.Compared++
+			*missing++
+			diff = []providers.Difference{{What: "missing", ID: from.ID}}
+		default:
+			v.Compared++
+			v.Different++
+		}
+		for _, e := range diff {
+			if len(v.Examples) < mostExamples {
+				v.Examples = append(v.Examples, e)
+			}
+		}
+	})
+}

@@ -1,0 +1,412 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// world is a pair of clusters to copy between, with a connection to the source
+// that may write.
+type world struct {
+	name                  string
+	source, target, admin providers.Cluster
+}
+
+func (w world) clusters() map[string]providers.Cluster {
+	return map[string]providers.Cluster{"source": w.source, "target": w.target}
+}
+
+// inWorlds runs a test in each world that is there.
+func inWorlds(t *testing.T, f func(t *testing.T, w world)) {
+	t.Run("real", func(t *testing.T) {
+		f(t, world{"real", connect(t, labConfig(t, "source")), connect(t, labConfig(t, "target")), admin(t, "source")})
+	})
+}
+
+// contents are the documents of an index as "version routing source" by id.
+// A document that is there twice has both.
+func contents(t testing.TB, c providers.Cluster, index string) map[string]string {
+	t.Helper()
+	must(t, c, "POST", "/"+index+"/_refresh", nil)
+	a, err := search(t.Context(), c, index, -1, object{"size": 10_000, "version": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, h := range a.Hits.Hits {
+		v, err := providers.Decode(h.Source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[h.ID] += fmt.Sprint(h.Version, " ", h.Routing, " ", string(providers.Encode(v)))
+	}
+	return out
+}
+
+// put writes documents {"n": value} under the given ids.
+func put(t testing.TB, c providers.Cluster, index string, value int, ids ...string) {
+	t.Helper()
+	var b strings.Builder
+	for _, id := range ids {
+		fmt.Fprintf(&b, "{\"index\":{\"_id\":%q}}\n{\"n\":%d,\"of\":%q}\n", id, value, id)
+	}
+	must(t, c, "POST", "/"+index+"/_bulk?refresh=true", b.String())
+}
+
+func ids(from, to int) (out []string) {
+	for i := range to - from {
+		out = append(out, fmt.Sprintf("d %02d/ü", from+i))
+	}
+	return out
+}
+
+// fresh makes an empty index of one shard on both sides.
+func (w world) fresh(t testing.TB, name string, shards int) {
+	t.Helper()
+	for _, c := range []providers.Cluster{w.admin, w.target} {
+		drop(t, c, name)
+		t.Cleanup(func() { drop(t, c, name) })
+	}
+	must(t, w.admin, "PUT", "/"+name, object{"settings": object{"number_of_shards": shards, "number_of_replicas": 0}})
+	must(t, w.target, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+}
+
+// fine cuts even the smallest index into ranges.
+func fineTask(t testing.TB, w world, b block) *task {
+	k := b.task(t, w.clusters())
+	k.small, k.big = 1, 10
+	return k
+}
+
+// A process that is killed at any record goes on at the next start, and no
+// document is missing, older or there twice.
+func TestStoppedAtEachRecord(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name = "mig-crash"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 40)...)
+		put(t, w.admin, name, 2, ids(10, 15)...)
+		want := contents(t, w.admin, name)
+		for _, torn := range []bool{false, true} {
+			for n := 0; ; n++ {
+				drop(t, w.target, name)
+				must(t, w.target, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+				task := fineTask(t, w, copying(name, name))
+				j := newJournal()
+				j.left, j.torn = n, torn
+				_, _, err := task.Run(t.Context(), j)
+				if err == nil {
+					if n < 10 {
+						t.Errorf("done after %d records: that is no copy in ranges", n)
+					}
+					break
+				}
+				if !errors.Is(err, errStopped) {
+					t.Fatalf("stopped at record %d: %v", n, err)
+				}
+				again := newJournal()
+				again.records = j.records
+				result, sum, err := task.Run(t.Context(), again)
+				if err != nil {
+					t.Fatalf("after a stop at record %d: %v", n, err)
+				}
+				if got := result.Created + result.Updated + result.Noops + result.Conflicts + result.Failed; got != result.Read || result.Read < 40 {
+					t.Errorf("the account is not closed after a stop at record %d: %+v", n, result)
+				}
+				if diff := cmp.Diff(want, contents(t, w.target, name)); diff != "" {
+					t.Errorf("contents after a stop at record %d (-source +destination):\n%s", n, diff)
+				}
+				if v, err := task.Verify(t.Context(), again, sum); err != nil || v.Identical != 40 {
+					t.Errorf("verification after a stop at record %d: %+v, %v", n, v, err)
+				}
+			}
+		}
+	})
+}
+
+// An update moves a document above the bounds of the start before its range is
+// read: the tail pass brings it.
+func TestSourceIsWrittenTo(t *testing.T) {
+	for _, shards := range []int{1, 3} {
+		t.Run(fmt.Sprint(shards), func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-live"
+				w.fresh(t, name, shards)
+				put(t, w.admin, name, 1, ids(0, 60)...)
+				task := fineTask(t, w, copying(name, name))
+				task.concurrency = 1
+				j, once := newJournal(), true
+				j.at = func(r record) {
+					if r.What == wroteEnd && once {
+						once = false
+						put(t, w.admin, name, 2, ids(50, 60)...) // moved before their range is read
+						put(t, w.admin, name, 2, ids(0, 3)...)   // after
+						put(t, w.admin, name, 1, "new")
+					}
+				}
+				result, sum, err := task.Run(t.Context(), j)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); diff != "" {
+					t.Errorf("contents (-source +destination):\n%s", diff)
+				}
+				if o, err := task.Observe(t.Context(), sum); err != nil || o.NewerOnSource != 0 {
+					t.Errorf("observed %+v, %v", o, err)
+				}
+				put(t, w.admin, name, 3, "d 05/ü", "newer")
+				o, err := task.Observe(t.Context(), sum)
+				if err != nil || o.NewerOnSource != 2 {
+					t.Errorf("observed %+v, %v; want 2 newer", o, err)
+				}
+				v, err := task.Verify(t.Context(), j, sum)
+				if err != nil || v.Newer != 2 || v.Missing+v.Different != 0 {
+					t.Errorf("newer documents are no difference: %+v, %v", v, err)
+				}
+				t.Log(result)
+			})
+		})
+	}
+}
+
+// What somebody else did to the destination is found, and told apart from what
+// was copied before.
+func TestConflicts(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		existing string
+		proceed  bool
+		code     string
+		kept     bool
+	}{
+		{name: "refused", code: "conflicts_unexplained"},
+		{name: "proceed", proceed: true, kept: true},
+		{name: "keep", existing: "keep", kept: true},
+		{name: "overwrite", existing: "overwrite"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-conflict"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 20)...)
+				put(t, w.target, name, 7, ids(4, 5)...)
+				put(t, w.target, name, 8, ids(4, 5)...) // a higher version
+				task := fineTask(t, w, copying(name, name))
+				task.existing = orRefuse(c.existing)
+				if c.proceed {
+					task.conflicts = "proceed"
+				}
+				_, sum, err := task.Run(t.Context(), newJournal())
+				if got := code(err); got != c.code {
+					t.Fatalf("got %q (%v), want %q", got, err, c.code)
+				}
+				if err != nil {
+					if !strings.Contains(err.Error(), "d 04/ü") {
+						t.Errorf("names no document: %v", err)
+					}
+					return
+				}
+				there := contents(t, w.target, name)["d 04/ü"]
+				if kept := strings.Contains(there, `"n":8`); kept != c.kept {
+					t.Errorf("kept is %v: %s", kept, there)
+				}
+				v, err := task.Verify(t.Context(), newJournal(), sum)
+				if want := c.name == "proceed"; errors.Is(err, providers.ErrVerify) != want {
+					t.Errorf("%+v %v", v, err)
+				}
+			})
+		})
+	}
+}
+
+func orRefuse(s string) string {
+	if s == "" {
+		return "refuse"
+	}
+	return s
+}
+
+func code(err error) string {
+	var f *providers.Finding
+	if errors.As(err, &f) {
+		return f.Code
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func TestRefusedDocuments(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name = "mig-refused"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 20)...)
+		put(t, w.admin, name, 40112, ids(3, 5)...)
+		drop(t, w.target, name)
+		must(t, w.target, "PUT", "/"+name, object{"mappings": object{"properties": object{"n": object{"type": "short"}}}})
+		task := fineTask(t, w, copying(name, name))
+		j := newJournal()
+		result, _, err := task.Run(t.Context(), j)
+		if code(err) != "documents_refused" {
+			t.Fatal(err)
+		}
+		for _, s := range []string{"failed to parse field [n] of type [short]", "for example \"d 0", "Declare n in the mappings"} {
+			if !strings.Contains(err.Error(), s) {
+				t.Errorf("%q is missing in: %v", s, err)
+			}
+		}
+		t.Log(err, result)
+		if result.Failed == 0 || result.Read != result.Created+result.Failed {
+			t.Errorf("account %+v", result)
+		}
+		// Mended, the next run goes on.
+		drop(t, w.target, name)
+		must(t, w.target, "PUT", "/"+name, object{"mappings": object{"properties": object{"n": object{"type": "integer"}}}})
+		result, _, err = task.Run(t.Context(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); diff != "" {
+			t.Error(diff)
+		}
+		t.Log(j.notes, result)
+	})
+}
+
+// Verification finds each single thing that is wrong.
+func TestVerifyFinds(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name = "mig-verify"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 20)...)
+		task := fineTask(t, w, copying(name, name))
+		_, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, w.target, name, 41, "d 05/ü")
+		v, err := task.Verify(t.Context(), newJournal(), sum)
+		want := []providers.Difference{{What: "different", ID: "d 05/ü", Path: "n", From: "1", To: "41"}}
+		if !errors.Is(err, providers.ErrVerify) || v.Different != 1 || v.Missing != 0 || cmp.Diff(want, v.Examples) != "" {
+			t.Errorf("%+v %v", v, err)
+		}
+		must(t, w.target, "DELETE", "/"+name+"/_doc/"+url.PathEscape("d 05/ü"), nil)
+		v, err = task.Verify(t.Context(), newJournal(), sum)
+		want = []providers.Difference{{What: "missing", ID: "d 05/ü"}}
+		if !errors.Is(err, providers.ErrVerify) || v.Different != 0 || v.Missing != 1 || cmp.Diff(want, v.Examples) != "" {
+			t.Errorf("%+v %v", v, err)
+		}
+		must(t, w.target, "PUT", "/"+name+"/_doc/"+url.PathEscape("d 05/ü")+"?routing=x", object{"n": 1, "of": "d 05/ü"})
+		v, err = task.Verify(t.Context(), newJournal(), sum)
+		want = []providers.Difference{{What: "different", ID: "d 05/ü", Path: "_routing", From: "", To: "x"}}
+		if !errors.Is(err, providers.ErrVerify) || v.Different != 1 || cmp.Diff(want, v.Examples) != "" {
+			t.Errorf("%+v %v", v, err)
+		}
+		put(t, w.admin, name, 9, "later") // newer on the source is no difference
+		put(t, w.target, name, 9, "more", "and more")
+		v, _ = task.Verify(t.Context(), newJournal(), sum)
+		if v.Newer != 1 || v.Different != 1 || v.Missing != 0 || v.Destination != 22 {
+			t.Errorf("%+v", v)
+		}
+	})
+}
+
+// A pattern reads several indices into one, an alias with a filter only what
+// it shows.
+func TestPatternsAndAliases(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		w.fresh(t, "mig-many", 1)
+		w.fresh(t, "mig-many-1", 1)
+		w.fresh(t, "mig-many-2", 2)
+		put(t, w.admin, "mig-many-1", 1, ids(0, 20)...)
+		put(t, w.admin, "mig-many-2", 2, ids(20, 40)...)
+		must(t, w.admin, "POST", "/_aliases", object{"actions": []any{object{"add": object{"index": "mig-many-2", "alias": "mig-some",
+			"filter": object{"terms": object{"of.keyword": ids(20, 25)}}}}}})
+		task := fineTask(t, w, copying("mig-many-*", "mig-many"))
+		result, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil || result.Created != 40 {
+			t.Fatalf("%+v %v", result, err)
+		}
+		want := contents(t, w.admin, "mig-many-1")
+		maps.Copy(want, contents(t, w.admin, "mig-many-2"))
+		if diff := cmp.Diff(want, contents(t, w.target, "mig-many")); diff != "" {
+			t.Error(diff)
+		}
+		if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 40 {
+			t.Errorf("%+v %v", v, err)
+		}
+		w.fresh(t, "mig-some-to", 1)
+		task = fineTask(t, w, copying("mig-some", "mig-some-to"))
+		if _, _, err := task.Run(t.Context(), newJournal()); err != nil {
+			t.Fatal(err)
+		}
+		got := slices.Sorted(maps.Keys(contents(t, w.target, "mig-some-to")))
+		if diff := cmp.Diff(ids(20, 25), got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A data stream takes only creates; after a rollover in the middle nothing is
+// there twice.
+func TestDataStream(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		must(t, w.target, "PUT", "/_index_template/mig-stream", object{"index_patterns": []string{"mig-stream*"}, "priority": 900, "data_stream": object{}})
+		for _, rollover := range []bool{false, true} {
+			for n := 1; ; n++ {
+				name := fmt.Sprintf("mig-from-%v-%d", rollover, n)
+				stream := fmt.Sprintf("mig-stream-%v-%d", rollover, n) // a stream cannot be deleted on every server
+				drop(t, w.admin, name)
+				must(t, w.admin, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+				var b strings.Builder
+				for _, id := range ids(0, 12) {
+					fmt.Fprintf(&b, "{\"index\":{\"_id\":%q}}\n{\"@timestamp\":\"2026-01-01\",\"of\":%q}\n", id, id)
+				}
+				must(t, w.admin, "POST", "/"+name+"/_bulk?refresh=true", b.String())
+				task := fineTask(t, w, copying(name, stream))
+				task.concurrency = 2
+				j := newJournal()
+				j.left = n
+				_, sum, err := task.Run(t.Context(), j)
+				if err != nil && !errors.Is(err, errStopped) {
+					t.Fatal(err)
+				}
+				finished := err == nil
+				if !finished {
+					if rollover {
+						_, _ = w.target.Do(t.Context(), providers.Request{Method: "POST", Path: "/" + stream + "/_rollover"})
+					}
+					j.left = -1
+					if _, sum, err = task.Run(t.Context(), j); err != nil {
+						t.Fatalf("stopped at %d: %v", n, err)
+					}
+				}
+				a, err := search(t.Context(), w.target, stream, -1, object{"size": 100})
+				if err != nil || len(a.Hits.Hits) != 12 {
+					t.Errorf("stopped at %d, rollover %v: %d documents, %v", n, rollover, len(a.Hits.Hits), err)
+				}
+				if v, err := task.Verify(t.Context(), j, sum); err != nil || v.Identical != 12 {
+					t.Errorf("%+v %v", v, err)
+				}
+				drop(t, w.admin, name)
+				drop(t, w.target, "_data_stream/"+stream)
+				_, _ = w.target.Do(context.WithoutCancel(t.Context()), providers.Request{Method: "POST", Path: "/" + stream + "/_delete_by_query",
+					Body: []byte(`{"query":{"match_all":{}}}`)})
+				if finished {
+					break
+				}
+			}
+		}
+	})
+}
