@@ -318,6 +318,39 @@ func TestPowerLossAfterKill(t *testing.T) {
 	}
 }
 
+// The folder's sync after clearing the journal failed, so that the old journal
+// may come back while the state after that survives.
+func TestFoldedIsNotForgottenTooEarly(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	h := &hookFS{FS: powerFS{disk}}
+	s := mustOpen(t, h, testPath)
+	a := addr(t, "migration.a")
+	mustAppend(t, s, a, 1)
+	syncs := 0
+	h.hook = func(op, name string) error {
+		if op != "syncdir" {
+			return nil
+		}
+		if syncs++; syncs == 2 || syncs == 4 { // 1 and 3 are the state's
+			return errFull
+		}
+		if syncs == 3 {
+			for seed := range uint64(50) {
+				c := powerFS{disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rand.New(rand.NewPCG(seed, 1))})}
+				if got := records(t, mustOpen(t, c, testPath), a); got != nil {
+					t.Errorf("seed %d: folded records come back: %v", seed, got)
+				}
+			}
+		}
+		return nil
+	}
+	mustUpdate(t, s, put(a, "1"), a)
+	mustUpdate(t, s, nothing)
+	if syncs != 4 {
+		t.Errorf("%d syncs of the folder: the test does not do what it says", syncs)
+	}
+}
+
 // Records that were committed together are all there or not at all.
 func TestPowerLossInGroupCommit(t *testing.T) {
 	disk := vfs.NewCrashableMem()

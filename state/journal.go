@@ -305,14 +305,14 @@ func (s *Store) rewriteJournal(needed bool) error {
 	if err != nil {
 		return err
 	}
-	// Until the folder is synced a crash may bring the old file back: another
-	// rewrite is due before the next line, and Folded may not forget.
-	next.torn, next.stale = true, s.journal.stale
+	// Until the folder is synced a crash may bring the old file back, and
+	// Folded may not forget.
+	next.stale = s.journal.stale
 	s.journal = *next
 	if err := s.fs.SyncDir(filepath.Dir(s.path)); err != nil {
 		return err
 	}
-	s.journal.torn, s.journal.stale = false, false
+	s.journal.stale = false
 	return nil
 }
 

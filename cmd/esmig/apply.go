@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/esmig/esmig/cmd/esmig/view"
 	"github.com/esmig/esmig/config"
 	"github.com/esmig/esmig/engine"
 	"github.com/esmig/esmig/state"
@@ -82,7 +76,8 @@ func apply(k *command, destroy bool) error {
 	}
 	k.begun = true
 	_, err = e.Apply(k.flags.Context, p)
-	return k.rescue(e.Store, err)
+	k.rescue(e.Store)
+	return err
 }
 
 // moves: a moved block says something that the state does not know yet. Only
@@ -116,66 +111,4 @@ func (k *command) readPlan(e *engine.Engine, file string) (*engine.Plan, error) 
 		return nil, refused(ds)
 	}
 	return p, nil
-}
-
-// openView chooses how events are shown.
-func (k *command) openView() error {
-	o := k.viewOptions()
-	o.Verbose = k.flags.Bool("verbose")
-	var v view.View
-	switch {
-	case k.flags.Bool("json"):
-		v = view.NewJSON(k.Stdout, k.Version)
-	case k.StdoutTTY:
-		v = view.NewTerminal(k.Stdout, o)
-	default:
-		v = view.NewPlain(k.Stdout, o)
-	}
-	if name := k.flags.String("json-into"); name != "" {
-		f, err := k.FS.Create(join(k.dir, name))
-		if err != nil {
-			return problem("log_not_written", "Events cannot be written", "%v", err)
-		}
-		k.log = f
-		v = view.Tee(v, view.NewJSON(f, k.Version))
-	}
-	k.view, k.sink = v, view.Recorder(v)
-	return nil
-}
-
-// ask takes only "yes". A signal is an answer too.
-func (k *command) ask(question string) error {
-	fmt.Fprintf(k.Stdout, "\n%s Only \"yes\" is accepted: ", question)
-	answer := make(chan string, 1)
-	go func() {
-		s := bufio.NewScanner(k.Stdin)
-		s.Scan()
-		answer <- s.Text()
-	}()
-	select {
-	case <-k.flags.Context.Done():
-		fmt.Fprintln(k.Stdout)
-		return context.Canceled
-	case a := <-answer:
-		if a == "yes" {
-			return nil
-		}
-		return problem("not_approved", "Not approved", "The answer was not \"yes\".")
-	}
-}
-
-// rescue keeps what was done when the state could not be written: in another
-// place, in the form that state push takes.
-func (k *command) rescue(s *state.Store, err error) error {
-	raw := s.Emergency()
-	var failed *state.WriteError
-	if !errors.As(err, &failed) || raw == nil {
-		return err
-	}
-	path := filepath.Join(k.TempDir, "esmig-rescued.state.json")
-	if werr := state.WriteFile(k.FS, path, raw); werr != nil {
-		fmt.Fprintf(k.Stdout, "%s\n", raw)
-		path = "the JSON above, kept in a file"
-	}
-	return errors.Join(err, problem("state_rescued", "What was done is not lost", "It could not be recorded in the state. When this is mended, record it with\n\n    esmig state push %s", path))
 }

@@ -24,12 +24,13 @@ import (
 // command is one that runs: the world, its flags, and what several share.
 type command struct {
 	World
-	flags *cli.Context
-	dir   string      // of the configuration
-	view  view.View   // of events, once open
-	sink  engine.Sink // into view
-	log   io.Closer   // of -json-into
-	begun bool        // an apply has begun: "nothing has been changed" is no longer true
+	flags    *cli.Context
+	dir      string              // of the configuration
+	view     view.View           // of events, once open
+	sink     engine.Sink         // into view
+	log      io.Closer           // of -json-into
+	warnings []engine.Diagnostic // about the files, not shown yet
+	begun    bool                // an apply has begun: "nothing has been changed" is no longer true
 }
 
 // action wraps a command's function: what it returns is shown, once, in the
@@ -137,8 +138,11 @@ func (k *command) load() (*config.Config, error) {
 	if ds.HasErrors() {
 		return cfg, refused(found)
 	}
-	if !k.flags.Bool("json") {
-		view.Diagnostics(k.Stderr, found, k.viewOptions())
+	switch {
+	case k.flags.Bool("json") && k.sink == nil:
+		k.warnings = found // they go into the one document
+	default:
+		k.diagnostics(found, false)
 	}
 	return cfg, nil
 }

@@ -111,6 +111,7 @@ func fake(ts *testscript.TestScript, neg bool, args []string) {
 	case "release":
 		s.release()
 	case "writes":
+		fmt.Fprint(ts.Stdout()) // also when there are none
 		for _, w := range s.Writes() {
 			fmt.Fprintln(ts.Stdout(), w.Method, w.Path)
 		}

@@ -48,6 +48,7 @@ func plan(k *command) error {
 		hint = fmt.Sprintf("Nothing has been changed. The plan is in %s. Run \"esmig apply %s\" to do exactly this.", out, out)
 	}
 	if k.flags.Bool("json") {
+		p.Diagnostics = append(k.warnings, p.Diagnostics...)
 		k.json(p)
 	} else {
 		k.showPlan(p, hint)

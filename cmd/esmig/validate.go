@@ -38,7 +38,7 @@ func validate(k *command) error {
 		return refused(ds)
 	}
 	if k.flags.Bool("json") {
-		k.json(map[string]any{"format_version": 1, "diagnostics": append([]engine.Diagnostic{}, ds...)})
+		k.json(map[string]any{"format_version": 1, "diagnostics": append(append([]engine.Diagnostic{}, k.warnings...), ds...)})
 		return nil
 	}
 	k.diagnostics(ds, false)

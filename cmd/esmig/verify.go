@@ -34,5 +34,6 @@ func verify(k *command) error {
 	}
 	sum, err := e.VerifyOnly(k.flags.Context, addrs)
 	k.begun = sum.Verified+sum.Unverified+sum.Failed+sum.Skipped > 0
-	return k.rescue(e.Store, err)
+	k.rescue(e.Store)
+	return err
 }

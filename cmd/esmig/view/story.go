@@ -21,6 +21,7 @@ type story struct {
 	clusters map[providers.Addr]string // where a step's object lives
 	copied   providers.Addr            // whose line is the last one
 	stopped  bool
+	waiting  int // steps that have not started
 }
 
 func newStory(p *printer, o Options) *story {
@@ -42,8 +43,10 @@ func (s *story) tell(r engine.Record) {
 		s.diagnostic(e.Diagnostic)
 	case engine.ApplyStarted:
 		s.gap()
+		s.waiting = e.Steps
 		s.continued(e, r.Time)
 	case engine.StepStarted:
+		s.waiting--
 		s.fit(e.Addr.String())
 		s.copied = copied // says nothing
 	case engine.StepNote:
@@ -275,7 +278,7 @@ func (s *story) summary(e engine.Summary) {
 		add(e.Skipped, "not started because they wait for "+them)
 	case s.stopped || e.Skipped > 0:
 		word = "Stopped"
-		add(e.Skipped, "not started")
+		add(s.waiting, "not started")
 	}
 	if len(parts) == 0 {
 		parts = []string{"nothing to do"}
