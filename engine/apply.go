@@ -33,6 +33,7 @@ const (
 // context.Canceled; everything else was sent as events.
 func (e *Engine) Apply(ctx context.Context, p *Plan) (Summary, error) {
 	begin := time.Now()
+	e.salted = newSecrets(e.Config.Secrets, p.Salt)
 	sum := Summary{Outputs: p.Outputs}
 	st := e.Store.Get()
 	moveDiags := e.move(st)

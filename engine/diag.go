@@ -9,6 +9,7 @@ import (
 
 	"github.com/esmig/esmig/config"
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/state"
 )
 
 // Diagnostic is an error, warning or note as a user reads it: what is wrong,
@@ -60,7 +61,17 @@ func Diagnose(err error) Diagnostic {
 		return Diagnostic{Severity: f.Severity, Code: f.Code, Summary: f.Summary, Detail: f.Detail}
 	}
 	d = Diagnostic{Severity: providers.SeverityError, Detail: err.Error()}
+	var read *state.ReadError
+	var write *state.WriteError
 	switch {
+	case errors.Is(err, state.ErrLocked):
+		d.Code, d.Summary = "locked", "State is in use"
+	case errors.Is(err, state.ErrChanged):
+		d.Code, d.Summary = "state_changed", "State was changed by somebody else"
+	case errors.As(err, &read):
+		d.Code, d.Summary = "bad_state", "State cannot be used"
+	case errors.As(err, &write):
+		d.Code, d.Summary = "state_not_written", "State could not be written"
 	case errors.Is(err, providers.ErrDenied):
 		d.Code, d.Summary = "denied", "Cluster refused the credentials"
 	case errors.Is(err, providers.ErrUnavailable):

@@ -33,6 +33,7 @@ type Engine struct {
 	clusters  map[string]providers.Cluster
 	broken    []Diagnostic // cluster blocks that cannot even be a connection
 	secrets   *secrets
+	salted    *secrets // hashes as the plan at hand does
 	emit      sync.Mutex
 	restoring sync.Mutex
 }

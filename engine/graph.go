@@ -45,7 +45,7 @@ func (e *Engine) order(nodes []*node) ([]*node, []Diagnostic) {
 		} else {
 			to = slices.Clone(n.block.DependsOn)
 			for _, r := range n.block.Refs {
-				if isPipelineSetting(r.Setting) && n.step != nil && len(n.step.Withheld) > 0 {
+				if isPipelineSetting(r.Setting) && len(n.withheld()) > 0 {
 					continue
 				}
 				to = append(to, r.To)

@@ -37,8 +37,12 @@ type PlanOptions struct {
 // error means that there is no plan to show.
 func (e *Engine) Plan(ctx context.Context, o PlanOptions) (*Plan, error) {
 	st := e.Store.Get()
+	e.salted = e.secrets
 	p := &Plan{FormatVersion: planFormat, ConfigHash: e.Config.Hash, Lineage: st.Lineage, Serial: st.Serial,
-		Destroy: o.Destroy, SecretHashes: e.secretHashes(), Outputs: e.outputs()}
+		Destroy: o.Destroy, Salt: e.secrets.salt, SecretHashes: e.secretHashes()}
+	if !o.Destroy {
+		p.Outputs = e.outputs()
+	}
 	p.Diagnostics = append(p.Diagnostics, e.move(st)...)
 	nodes, ds := e.bind(st)
 	p.Diagnostics = append(p.Diagnostics, ds...)
@@ -447,10 +451,12 @@ func (e *Engine) fingerprint(now providers.JSON) string {
 	}
 	v, err := providers.Decode(now)
 	if err != nil {
-		return e.secrets.hash(string(now))
+		return e.salted.hash(string(now))
 	}
-	return e.secrets.hash(string(providers.Encode(v)))
+	return e.salted.hash(string(providers.Encode(v)))
 }
+
+func gone(s *Step) bool { return s != nil && (s.Action == Delete || s.Action == Forget) }
 
 // steps lists the steps of sorted nodes, with what each needs, restoring steps
 // among them and deletions last, in reverse.
@@ -458,27 +464,25 @@ func (e *Engine) steps(sorted []*node) []*Step {
 	var out, deletions []*Step
 	restores := map[*node]*Step{}
 	for _, n := range sorted {
+		if r := e.restore(n, sorted); r != nil && !gone(n.step) {
+			restores[n] = r
+		}
 		s := n.step
 		if s == nil {
 			continue
 		}
 		s.Stage = n.stage
 		s.Needs = nil
-		if s.Action == Delete || s.Action == Forget {
+		if gone(s) {
 			deletions = append(deletions, s)
 			continue
 		}
 		for _, m := range n.needs {
-			if m.step != nil && m.step.Action != Delete && m.step.Action != Forget {
+			if m.step != nil && !gone(m.step) {
 				s.Needs = append(s.Needs, m.step.Key())
 			}
 		}
-		if s.Action != Restore {
-			out = append(out, s)
-		}
-		if r := e.restore(n, sorted); r != nil {
-			restores[n] = r
-		}
+		out = append(out, s)
 	}
 	for _, n := range sorted {
 		if r := restores[n]; r != nil {

@@ -77,6 +77,7 @@ func (e *Engine) CheckPlan(ctx context.Context, p *Plan) []Diagnostic {
 			Detail: fmt.Sprintf(format, args...) + " Nothing has been changed. Plan again with esmig plan -out FILE and review that."}}
 	}
 	st := e.Store.Get()
+	e.salted = newSecrets(e.Config.Secrets, p.Salt)
 	switch {
 	case p.Lineage != st.Lineage && !(st.Serial == 0 && p.Serial == 0):
 		return stale("It was made for another state (lineage %s, here %s).", p.Lineage, st.Lineage)
@@ -131,7 +132,7 @@ func (e *Engine) CheckPlan(ctx context.Context, p *Plan) []Diagnostic {
 func (e *Engine) secretHashes() map[string]string {
 	m := map[string]string{}
 	for name, v := range e.Config.SecretVariables {
-		m[name] = e.secrets.hash(name, v)
+		m[name] = e.salted.hash(name, v)
 	}
 	return m
 }

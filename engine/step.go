@@ -93,6 +93,9 @@ type Plan struct {
 	ConfigHash    string `json:"config_hash"`
 	Lineage       string `json:"lineage"`
 	Serial        uint64 `json:"serial"`
+	// Salt of the hashes in this plan: a state that was never written has none
+	// of its own yet.
+	Salt string `json:"salt"`
 	// Clusters that the plan talks to, sorted by name.
 	Clusters []PlanCluster `json:"clusters"`
 	// Drift are objects that were changed behind esmig's back since the last

@@ -200,9 +200,9 @@ func (e *Engine) beforeData(n *node, s providers.PipelineSetting, nodes []*node)
 	})
 }
 
-// restore makes the second step of a node whose settings are withheld now or
-// since an interrupted apply.
-func (e *Engine) restore(n *node, nodes []*node) *Step {
+// withheld are the settings that wait for the data: by this plan, or since an
+// apply that was interrupted.
+func (n *node) withheld() []providers.PipelineSetting {
 	w, ok := n.res.(providers.Withholder)
 	if !ok || n.block == nil {
 		return nil
@@ -218,10 +218,17 @@ func (e *Engine) restore(n *node, nodes []*node) *Step {
 			}
 		}
 	}
+	return held
+}
+
+// restore makes the second step of a node whose settings are withheld now or
+// since an interrupted apply.
+func (e *Engine) restore(n *node, nodes []*node) *Step {
+	held := n.withheld()
 	if len(held) == 0 {
 		return nil
 	}
-	r := &Step{Addr: n.addr, Stage: providers.StagePipelines, Action: Restore, Cluster: w.Cluster().Name(), ID: w.ID(), Withheld: held, Fingerprint: unseen}
+	r := &Step{Addr: n.addr, Stage: providers.StagePipelines, Action: Restore, Cluster: n.res.Cluster().Name(), ID: n.res.ID(), Withheld: held, Fingerprint: unseen}
 	if n.step != nil {
 		r.Needs = append(r.Needs, n.step.Key())
 	}
@@ -231,7 +238,7 @@ func (e *Engine) restore(n *node, nodes []*node) *Step {
 				r.Needs = append(r.Needs, m.step.Key())
 			}
 			_, index := m.task.Destination()
-			if index != w.ID() && !declaresItself(m, held, nodes) && !slices.Contains(r.Destinations, index) {
+			if index != n.res.ID() && !declaresItself(m, held, nodes) && !slices.Contains(r.Destinations, index) {
 				r.Destinations = append(r.Destinations, index)
 			}
 		}
@@ -314,16 +321,7 @@ func (e *Engine) prospect(n *node, nodes []*node) providers.Prospect {
 				pr.DestinationFresh = true
 			}
 			if withholder && covers(m, n, nodes) {
-				if m.step != nil {
-					pr.Withheld = append(pr.Withheld, m.step.Withheld...)
-				}
-				if m.obj != nil {
-					for _, s := range w.Held() {
-						if slices.Contains(m.obj.Withheld, s.Setting) {
-							pr.Withheld = append(pr.Withheld, s)
-						}
-					}
-				}
+				pr.Withheld = append(pr.Withheld, m.withheld()...)
 			}
 		case m != n && m.task != nil:
 			other, otherIndex := m.task.Destination()

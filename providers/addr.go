@@ -30,9 +30,10 @@ func (a Addr) String() string {
 // Block is the address without its for_each key: that of the block itself.
 func (a Addr) Block() Addr { return Addr{Kind: a.Kind, Name: a.Name} }
 
-// Compare orders addresses by kind, name and key.
+// Compare orders addresses by kind, name and key; a block comes before its
+// instances.
 func (a Addr) Compare(b Addr) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.String(), b.String()))
 }
 
 // ParseAddr reads what String writes. It does not know which kinds exist.

@@ -122,3 +122,12 @@ func (b *boot) makeKey(request string) (string, error) {
 	}
 	return key.Encoded, err
 }
+
+// trusting is a transport that trusts only the given CA.
+func trusting(pem []byte) (*http.Transport, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, errors.New("it holds no certificate")
+	}
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, nil
+}

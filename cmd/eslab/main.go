@@ -6,6 +6,7 @@
 //	eslab env                 prints the environment of a running "up"
 //	eslab down                ends it
 //	eslab fetch [-servers …]  only downloads and checks
+//	eslab load SERVER         puts 336,776 real flights into a running server
 //
 // The servers come through Maven and are checked against the sums in
 // artifacts.go. The command finds their addresses in ESLAB_<NAME>_URL,
@@ -32,6 +33,7 @@ Usage:
   eslab env                                                  print export lines for a running "up"
   eslab down                                                 end a running "up"
   eslab fetch [-servers NAMES]                               only download and check
+  eslab load SERVER                                          put 336,776 flights into the index "flights" of a running server
 
 NAMES is a list with commas out of source, target, es7, es6, opensearch (default: source,target).
 -heap is the Java heap of source and target (default: 1g).
@@ -87,6 +89,8 @@ func execute(args []string) (int, error) {
 		return 0, down(cache)
 	case "env":
 		return 0, printEnv(os.Stdout, cache)
+	case "load":
+		return 0, load(ctx, cache, opts.args[0])
 	default: // fetch; parse let no other through
 		return 0, fetchAll(ctx, cache, artifactsOf(opts.servers), progress)
 	}

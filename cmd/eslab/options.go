@@ -29,7 +29,7 @@ func parse(args []string) (options, error) {
 	switch opts.command {
 	case "help", "-h", "-help", "--help":
 		return opts, errHelp
-	case "run", "up", "down", "env", "fetch", superviseCommand:
+	case "run", "up", "down", "env", "fetch", "load", superviseCommand:
 	default:
 		return opts, fmt.Errorf(`unknown command %q; run "eslab help" for the list`, opts.command)
 	}
@@ -46,7 +46,9 @@ func parse(args []string) (options, error) {
 	switch {
 	case opts.command == "run" && len(opts.args) == 0:
 		return opts, errors.New("a command to run is missing; give it after --, as in: eslab run -- go test ./...")
-	case opts.command != "run" && len(opts.args) > 0:
+	case opts.command == "load" && len(opts.args) != 1:
+		return opts, errors.New("name the server to load, as in: eslab load source")
+	case opts.command != "run" && opts.command != "load" && len(opts.args) > 0:
 		return opts, fmt.Errorf("%s takes no argument %q", opts.command, opts.args[0])
 	}
 	var err error

@@ -128,6 +128,30 @@ func TestSignals(t *testing.T) {
 	})
 }
 
+// TestSecondSignal: it ends at once, whatever a cluster is doing; the next
+// apply goes on.
+func TestSecondSignal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, pipeline)
+		arrived, free := make(chan struct{}), make(chan struct{})
+		s.target.Fault(func(r *http.Request) providertest.Fault {
+			if r.Method == http.MethodPut {
+				close(arrived)
+				<-free
+			}
+			return providertest.Fault{}
+		})
+		go func() {
+			<-arrived
+			s.signals <- os.Interrupt
+			synctest.Wait()
+			s.signals <- os.Interrupt
+		}()
+		s.want(exitInterrupted, "press Ctrl-C again to leave at once", "apply", "-auto-approve", "-parallelism", "1")
+		close(free)
+	})
+}
+
 // TestDiskFull: what was done is kept in another place, in a form that state
 // push takes.
 func TestDiskFull(t *testing.T) {

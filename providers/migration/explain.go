@@ -26,6 +26,9 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if len(now.Names) < 2 || len(now.Names) <= max(1, len(r.l.backing)) {
 		return query, nil // still the same write index: create refuses what is there
 	}
+	if err := refresh(ctx, r.dst, r.destIndex); err != nil {
+		return nil, err // without it documents would be doubled
+	}
 	var there []string
 	err = r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
 		if to != nil {

@@ -273,3 +273,58 @@ type pretender struct {
 }
 
 func (p pretender) Config() providers.ClusterConfig { return p.config }
+
+// Old and foreign servers as source and as destination.
+func TestRealVersions(t *testing.T) {
+	for _, way := range [][2]string{{"es6", "target"}, {"es7", "target"}, {"opensearch", "target"}, {"source", "opensearch"}, {"es6", "opensearch"}} {
+		t.Run(way[0]+" to "+way[1], func(t *testing.T) {
+			source, target := connect(t, labConfig(t, way[0])), connect(t, labConfig(t, way[1]))
+			from, to := "mig-way-"+way[0], "mig-way-from-"+way[0]
+			write := admin(t, way[0])
+			drop(t, write, from)
+			t.Cleanup(func() { drop(t, write, from) })
+			must(t, write, "PUT", "/"+from, object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}})
+			var b strings.Builder
+			kind := ""
+			if way[0] == "es6" {
+				kind = `,"_type":"_doc"`
+			}
+			for i := range 5000 {
+				fmt.Fprintf(&b, "{\"index\":{\"_id\":\"n %d/ü\",\"routing\":\"r%d\"%s}}\n{\"n\":%d,\"price\":1e3,\"big\":9007199254740993,\"list\":[1,2],\"o\":{\"a\":null}}\n", i, i%7, kind, i)
+			}
+			must(t, write, "POST", "/"+from+"/_bulk?refresh=true", b.String())
+			drop(t, target, to)
+			t.Cleanup(func() { drop(t, target, to) })
+			task := copying(from, to).task(t, map[string]providers.Cluster{"source": source, "target": target})
+			task.small = 100
+			e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range e.Findings {
+				t.Error(f)
+			}
+			if e.Ranges < 8 || e.Documents != 5000 {
+				t.Errorf("estimate %+v", e)
+			}
+			result, sum, err := task.Run(t.Context(), newJournal())
+			if err != nil || result.Created != 5000 {
+				t.Fatalf("%+v %v", result, err)
+			}
+			if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical < 1000 || v.Identical != v.Compared {
+				t.Errorf("%+v %v", v, err)
+			}
+			must(t, write, "DELETE", "/"+from, nil) // what is gone from the source is no failure of a look
+			if o, err := task.Observe(t.Context(), sum); err != nil || o.DestinationMissing {
+				t.Errorf("%+v %v", o, err)
+			}
+			// The block for a destination that nobody declared has no type level.
+			must(t, write, "PUT", "/"+from, object{})
+			must(t, write, "PUT", "/"+from+"/_doc/1?refresh=true", object{"n": 1})
+			e, err = copying(from, "mig-nowhere").task(t, map[string]providers.Cluster{"source": source, "target": target}).Estimate(t.Context(), providers.Prospect{})
+			if err != nil || len(e.Findings) != 1 || !strings.Contains(e.Findings[0].Detail, "mappings = {\n        properties = {") {
+				t.Errorf("%v %v", e.Findings, err)
+			}
+		})
+	}
+}

@@ -179,6 +179,7 @@ func (t *trouble) finding(of *task) error {
 }
 
 var (
+	atSource   = regexp.MustCompile(`\s+at \[Source: .*`) // repeats the document
 	position   = regexp.MustCompile(`^\[\d+:\d+\] `)
 	ofDocument = regexp.MustCompile(` (in|of) document with id '.*`)
 	fieldType  = regexp.MustCompile(`field \[([^\]]+)\] of type \[([^\]]+)\]`)
@@ -197,12 +198,10 @@ func refusalFinding(of *task, failures []failure) *providers.Finding {
 	by := map[string]*group{}
 	for _, f := range failures {
 		e := parseFailure(f)
-		reason := position.ReplaceAllString(e.Reason, "")
-		value := e.RootCause
-		if e.Remote != nil {
-			reason = e.Remote.Type + ": " + e.Remote.Reason
+		plain := func(s string) string {
+			return atSource.ReplaceAllString(ofDocument.ReplaceAllString(position.ReplaceAllString(s, ""), ""), "")
 		}
-		reason = e.Type + ": " + ofDocument.ReplaceAllString(reason, "")
+		reason, value := e.Type+": "+plain(e.Reason), plain(e.RootCause)
 		g := by[reason]
 		if g == nil {
 			g = &group{reason: reason, example: f.ID, value: value}
@@ -222,7 +221,7 @@ func refusalFinding(of *task, failures []failure) *providers.Finding {
 			fmt.Fprintf(&b, ", for example %s", quoteID(g.example))
 		}
 		if g.value != "" {
-			fmt.Fprintf(&b, ": %s", ofDocument.ReplaceAllString(position.ReplaceAllString(g.value, ""), ""))
+			fmt.Fprintf(&b, ": %s", g.value)
 		}
 		fmt.Fprintf(&b, "\n    %s\n", advice(of, g.reason+" "+g.value))
 	}
