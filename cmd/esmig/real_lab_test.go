@@ -128,8 +128,9 @@ func (s *server) wipe(paths ...string) {
 }
 
 // fill writes n documents: dates, keywords, numbers of many kinds, text,
-// unicode, nested objects, null, every seventh with a routing of its own.
-func (s *server) fill(index, docType string, n int) {
+// unicode, nested objects, null, and if asked every seventh with a routing of
+// its own (a data stream takes none).
+func (s *server) fill(index, docType string, n int, routed bool) {
 	s.t.Helper()
 	var b bytes.Buffer
 	flush := func() {
@@ -147,7 +148,7 @@ func (s *server) fill(index, docType string, n int) {
 		if docType != "" {
 			meta["_type"] = docType
 		}
-		if i%7 == 0 {
+		if routed && i%7 == 0 {
 			meta["routing"] = fmt.Sprint("r", i%5)
 		}
 		line, err := json.Marshal(map[string]any{"index": meta})

@@ -71,7 +71,7 @@ func TestReadBack(t *testing.T) {
 		"binary doc values": {canonical: canonicalIndex, declared: `{"mappings":{"properties":{"a":{"type":"binary","doc_values":true}}}}`,
 			observed: `{"mappings":{"properties":{"a":{"type":"binary"}}}}`, differs: true},
 		"durations": {canonical: canonicalIndex, declared: `{"settings":{"refresh_interval":"60s"}}`, observed: `{"settings":{"index":{"refresh_interval":"1m"}}}`},
-		"null":      {canonical: canonicalIndex, declared: `{"settings":{"refresh_interval":null}}`, observed: `{"settings":{}}`},
+		"null":      {canonical: canonicalIndex, declared: `{"settings":{"refresh_interval":null}}`, observed: `{"settings":{"index":{"number_of_shards":"1"}}}`},
 		"index template": {canonical: canonicalIndexTemplate,
 			declared: `{"index_patterns":"a*","template":{"settings":{"number_of_shards":1},"aliases":{"x":{"routing":"1"}},"lifecycle":{"data_retention":"30d"}},"data_stream":{"failure_store":false}}`,
 			observed: `{"index_patterns":["a*"],"composed_of":[],"template":{"settings":{"index":{"number_of_shards":"1"}},"aliases":{"x":{"index_routing":"1","search_routing":"1"}},"lifecycle":{"enabled":true,"data_retention":"30d"}},"data_stream":{"hidden":false,"allow_custom_routing":false},"created_date_millis":1,"modified_date_millis":2}`},

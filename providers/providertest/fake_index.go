@@ -178,7 +178,7 @@ func (f *Fake) buildIndex(name string, body, settings, mapping, aliases obj) (*i
 	settings["index.uuid"] = ix.uuid
 	settings["index.creation_date"] = fmt.Sprint(time.Now().UnixMilli())
 	settings["index.provided_name"] = name
-	settings["index.version.created"] = "9039003"
+	settings["index.version.created"] = "9094000"
 	if f.opt.Flavor != providers.OpenSearch {
 		settings["index.routing.allocation.include._tier_preference"] = "data_content"
 	}
@@ -205,7 +205,7 @@ func checkIndexName(name string) error {
 	case name != strings.ToLower(name):
 		reason = "must be lowercase"
 	case strings.ContainsAny(name, ` "*\<|,>/?`):
-		reason = `must not contain the following characters ['\','/','*','?','"','<','>','|',' ',',']`
+		reason = `must not contain the following characters [' ','"','*',',','/','<','>','?','\','|']`
 	case strings.HasPrefix(name, "_") || strings.HasPrefix(name, "-") || strings.HasPrefix(name, "+"):
 		reason = "must not start with '_', '-', or '+'"
 	default:

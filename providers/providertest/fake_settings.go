@@ -105,7 +105,7 @@ func (f *Fake) checkSettings(flat obj) *apiError {
 			known = k == "index.lifecycle.origination_date" && !slices.Contains(f.opt.Lacks, "_ilm")
 		}
 		if strings.HasPrefix(k, "index.version") || k == "index.uuid" || k == "index.provided_name" {
-			return illegal("private index setting [%s] can not be set explicitly", k)
+			return &apiError{status: 400, kind: "validation_exception", reason: "Validation Failed: 1: private index setting [" + k + "] can not be set explicitly;"}
 		}
 		if !known {
 			unknown = append(unknown, k)
@@ -124,7 +124,9 @@ func (f *Fake) checkSettings(flat obj) *apiError {
 			continue
 		}
 		if !isNumber && flat[k] != nil {
-			return illegal("Failed to parse value [%v] for setting [%s]", flat[k], k)
+			e := illegal("Failed to parse value [%v] for setting [%s]", flat[k], k)
+			e.cause = &apiError{kind: "number_format_exception", reason: fmt.Sprintf("For input string: %q", flat[k])}
+			return e
 		}
 	}
 	if unknown != nil {
@@ -202,7 +204,7 @@ func putSettings(f *Fake, c *call) (any, error) {
 		}
 	}
 	if fixed != nil && open != nil {
-		return nil, illegal("Can't update non dynamic settings [[%s]] for open indices [%s]", strings.Join(fixed, ", "), strings.Join(open, ", "))
+		return nil, illegal("Can't update non dynamic setting(s) [[%s]] for open indices [%s]. You can either resubmit the update with `?reopen=true`, or create a new index with the desired setting(s) and reindex your data. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-reindex", strings.Join(fixed, ", "), strings.Join(open, ", "))
 	}
 	for _, ix := range list {
 		for k, v := range flat {
