@@ -24,6 +24,7 @@ type fakesKey struct{}
 func setup(env *testscript.Env) error {
 	f := &fakes{servers: map[string]*fakeServer{}}
 	env.Values[fakesKey{}] = f
+	env.Setenv("GORACE", "atexit_sleep_ms=10") // one process a line: a second each is too long
 	env.Defer(func() {
 		for _, s := range f.servers {
 			s.release()

@@ -116,9 +116,11 @@ func TestCancelled(t *testing.T) {
 	}))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := c.Do(ctx, providers.Request{Method: "GET", Path: "/x"})
-	if !errors.Is(err, context.Canceled) || errors.Is(err, providers.ErrUnavailable) {
-		t.Error(err)
+	for _, method := range []string{"GET", "POST"} {
+		_, err := c.Do(ctx, providers.Request{Method: method, Path: "/x"})
+		if !errors.Is(err, context.Canceled) || errors.Is(err, providers.ErrUnavailable) {
+			t.Errorf("%s: %v", method, err)
+		}
 	}
 }
 

@@ -19,6 +19,15 @@ import (
 	"github.com/esmig/esmig/providers/elasticsearch"
 )
 
+// nothing matches no document, and no server sees that beforehand. match_none
+// itself must not be used: a source whose shards are all skipped has no scroll
+// to go on with and answers 503 "no nodes to search on", which OpenSearch as
+// the destination repeats for minutes.
+func nothing() object {
+	one := object{"ids": object{"values": []string{"match_none"}}}
+	return object{"bool": object{"filter": []any{one}, "must_not": []any{one}}}
+}
+
 // probe lets the destination read nothing from the source: whitelist, name,
 // TLS and credentials are exercised from there, no index is made and nothing
 // is copied. Nil: it can.
@@ -29,7 +38,7 @@ func (t *task) probe(ctx context.Context, index string) (*providers.Finding, err
 	}
 	remote["connect_timeout"], remote["socket_timeout"] = "10s", "20s"
 	body := providers.Encode(object{
-		"source": object{"remote": remote, "index": index, "size": 1, "query": object{"match_none": object{}}},
+		"source": object{"remote": remote, "index": index, "size": 1, "query": nothing()},
 		"dest":   object{"index": t.destIndex},
 	})
 	_, err = t.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_reindex", Body: body, Repeatable: true})
@@ -39,9 +48,6 @@ func (t *task) probe(ctx context.Context, index string) (*providers.Finding, err
 	e := serverError(err)
 	if e == nil {
 		return nil, err
-	}
-	if nothingMatched(e) {
-		return nil, nil
 	}
 	if e.NoAPI() {
 		return providers.NewError("no_reindex", "dest.cluster", "Destination has no reindex",
@@ -55,9 +61,8 @@ func (t *task) probe(ctx context.Context, index string) (*providers.Finding, err
 	return f, nil
 }
 
-// nothingMatched: of an index with several shards that can all tell beforehand
-// that nothing matches, a scroll has no shard to go on with, and the server
-// calls that an error (503).
+// nothingMatched is the 503 that nothing avoids: a user's query may bring it
+// about, too.
 func nothingMatched(e *elasticsearch.Error) bool {
 	for p := e; p != nil; p = p.Remote {
 		if strings.Contains(p.Reason+p.RootCause, "no nodes to search on") {

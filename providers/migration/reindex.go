@@ -131,10 +131,11 @@ func (t *task) look(ctx context.Context, id string, info providers.Info) (taskAn
 }
 
 // find looks for a running task by the X-Opaque-Id that it was sent with, for
-// an answer that was lost. sure is false where tasks cannot be listed.
-func (t *task) find(ctx context.Context, opaque string, info providers.Info) (id string, sure bool, err error) {
+// an answer that was lost. Where tasks cannot be listed none is found: doing
+// the range again does no harm beside a task that still runs.
+func (t *task) find(ctx context.Context, opaque string, info providers.Info) (id string, err error) {
 	if info.Flavor == providers.Serverless {
-		return "", false, nil
+		return "", nil
 	}
 	var list struct {
 		Nodes map[string]struct {
@@ -146,18 +147,18 @@ func (t *task) find(ctx context.Context, opaque string, info providers.Info) (id
 	}
 	err = get(ctx, t.dst, "/_tasks", url.Values{"actions": {"*reindex"}, "detailed": {"true"}}, &list)
 	if errors.Is(err, providers.ErrDenied) || notImplemented(err) {
-		return "", false, nil
+		return "", nil
 	}
 	for _, n := range list.Nodes {
 		for id, task := range n.Tasks {
 			for k, v := range task.Headers {
 				if strings.EqualFold(k, "X-Opaque-Id") && v == opaque && task.Parent == "" {
-					return id, true, nil
+					return id, nil
 				}
 			}
 		}
 	}
-	return "", err == nil, err
+	return "", err
 }
 
 // The pauses between two looks at a task, and how long a destination may be

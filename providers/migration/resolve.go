@@ -21,6 +21,9 @@ type sourceIndex struct {
 	Shards int    `json:"shards"`
 	// SeqNo: _seq_no can be queried, so there are checkpoints and ranges.
 	SeqNo bool `json:"seq_no"`
+	// Synthetic: _source is made up from the fields, so it is not what was
+	// sent.
+	Synthetic bool `json:"synthetic,omitempty"`
 	// Slow: each query on _seq_no walks the whole shard (DOC_VALUES_ONLY).
 	Slow bool `json:"slow,omitempty"`
 	// Checkpoints are, per shard, the highest visible _seq_no at the start
@@ -51,16 +54,43 @@ func (s span) query() any {
 	return seqNo(s.From, s.To)
 }
 
+// settings of one index, flat.
+type settings struct {
+	Settings map[string]any `json:"settings"`
+	Defaults map[string]any `json:"defaults"`
+}
+
+func (s settings) at(key, otherwise string) string {
+	if v, ok := s.Settings[key].(string); ok {
+		return v
+	}
+	v, _ := s.Defaults[key].(string)
+	return cmp.Or(v, otherwise)
+}
+
+func (s settings) synthetic() bool {
+	switch s.at("index.mapping.source.mode", "") {
+	case "synthetic":
+		return true
+	case "stored":
+		return false
+	}
+	mode := s.at("index.mode", "")
+	return mode == "logsdb" || mode == "time_series"
+}
+
+// readSettings gives the settings of all concrete indices behind a name.
+func readSettings(ctx context.Context, c providers.Cluster, index string) (map[string]settings, error) {
+	var out map[string]settings
+	return out, get(ctx, c, "/"+url.PathEscape(index)+"/_settings",
+		url.Values{"flat_settings": {"true"}, "include_defaults": {"true"}}, &out)
+}
+
 // resolve finds the concrete indices behind what the user named, sorted.
 // _settings is the one call that does it on every version and says what must
 // be known of each at the same time.
 func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
-	var settings map[string]struct {
-		Settings map[string]any `json:"settings"`
-		Defaults map[string]any `json:"defaults"`
-	}
-	err := get(ctx, t.src, "/"+url.PathEscape(t.index)+"/_settings",
-		url.Values{"flat_settings": {"true"}, "include_defaults": {"true"}}, &settings)
+	settings, err := readSettings(ctx, t.src, t.index)
 	if err != nil {
 		return nil, err
 	}
@@ -70,18 +100,11 @@ func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
 	}
 	var out []*sourceIndex
 	for name, s := range settings {
-		at := func(key, otherwise string) string {
-			if v, ok := s.Settings[key].(string); ok {
-				return v
-			}
-			v, _ := s.Defaults[key].(string)
-			return cmp.Or(v, otherwise)
-		}
-		x := &sourceIndex{Name: name, SeqNo: at("index.disable_sequence_numbers", "false") != "true",
-			Slow: at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY", Filter: filters[name]}
-		x.Shards, _ = strconv.Atoi(at("index.number_of_shards", "1"))
+		x := &sourceIndex{Name: name, SeqNo: s.at("index.disable_sequence_numbers", "false") != "true",
+			Slow: s.at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY", Synthetic: s.synthetic(), Filter: filters[name]}
+		x.Shards, _ = strconv.Atoi(s.at("index.number_of_shards", "1"))
 		x.Shards = max(x.Shards, 1)
-		x.Window, _ = strconv.Atoi(at("index.max_result_window", "10000"))
+		x.Window, _ = strconv.Atoi(s.at("index.max_result_window", "10000"))
 		out = append(out, x)
 	}
 	slices.SortFunc(out, func(a, b *sourceIndex) int { return cmp.Compare(a.Name, b.Name) })
@@ -158,9 +181,9 @@ func (t *task) lookAtDestination(ctx context.Context) (destination, error) {
 		return d, err
 	}
 	if info.Flavor == providers.Elasticsearch && !atLeast(info.Version, 7, 9) { // before _resolve
-		var settings map[string]any
-		err = get(ctx, t.dst, "/"+url.PathEscape(t.destIndex)+"/_settings", nil, &settings)
-		for name := range settings {
+		var found map[string]settings
+		found, err = readSettings(ctx, t.dst, t.destIndex)
+		for name := range found {
 			d.Exists, d.Names = true, append(d.Names, name)
 		}
 	} else {

@@ -1,7 +1,6 @@
 package migration
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,6 @@ import (
 	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/providers/elasticsearch"
 )
-
-// mostAttempts is how often a range is begun in one run before it is given up.
-const mostAttempts = 6
 
 // run is one call of Run: a ledger that is being worked off.
 type run struct {
@@ -174,25 +170,6 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// locate looks for the task of an attempt that has no end: by its id, then by
-// its X-Opaque-Id. Afterwards u.task is one that the server knows, or empty.
-func (r *run) locate(ctx context.Context, u *unit) error {
-	if u.task != "" {
-		_, err := r.look(ctx, u.task, r.info)
-		if err == nil || !errors.Is(err, providers.ErrNotFound) {
-			return err
-		}
-	}
-	id, _, err := r.find(ctx, r.l.opaque(u), r.info)
-	if err != nil {
-		return err
-	}
-	if u.task = id; id != "" {
-		return r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
-	}
-	return nil
-}
-
 // work runs units side by side. When one fails no other is begun, but those
 // that run are followed to their end, so that all reasons are told at once.
 func (r *run) work(ctx context.Context, units []*unit) error {
@@ -223,7 +200,10 @@ func (r *run) work(ctx context.Context, units []*unit) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return errors.Join(r.errs...)
+	if len(r.errs) > 0 {
+		return r.errs[0] // the others most likely say the same
+	}
+	return nil
 }
 
 func (r *run) stopped() bool {
@@ -249,120 +229,6 @@ func (r *run) finish(ctx context.Context, u *unit, together int) {
 		return
 	}
 	r.errs = append(r.errs, err)
-}
-
-// copyUnit brings one range to its end, over as many attempts as that takes.
-func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
-	x := r.l.indices[u.index]
-	size := cmp.Or(u.size, x.Size)
-	pause := time.Second
-	for begun := 0; ; {
-		if u.task == "" {
-			if begun++; begun > mostAttempts {
-				return &trouble{what: gaveUp, unit: u, index: x.Name}
-			}
-			if err := r.begin(ctx, u, size, together); err != nil {
-				if !errors.Is(err, errAgain) {
-					return r.explainError(err)
-				}
-				// No answer, or one that says to come later.
-				if err := sleep(ctx, pause); err != nil {
-					return err
-				}
-				pause = min(2*pause, 30*time.Second)
-				if err := r.locate(ctx, u); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		answer, err := r.watch(ctx, u.task, r.info, func(s taskStatus) { r.progress(u, s, false) })
-		if errors.Is(err, providers.ErrNotFound) { // the node that ran it is gone
-			if err := r.locate(ctx, u); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		verdict := judge(answer)
-		if verdict.err != nil && nothingMatched(verdict.err) {
-			n, err := count(ctx, r.src, x.Name, -1, r.selection(x, u.span.query()))
-			if err != nil {
-				return err
-			}
-			if n == 0 { // its documents left the range: the tail pass finds them
-				verdict = &trouble{}
-			}
-		}
-		switch verdict.what {
-		case fine:
-			c := verdict.counts
-			if c.Conflicts > 0 {
-				if err := r.explain(ctx, u, c.Conflicts); err != nil {
-					return err
-				}
-			}
-			if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c}); err != nil {
-				return err
-			}
-			r.mu.Lock()
-			u.counts = &c
-			delete(r.live, u)
-			r.mu.Unlock()
-			r.progress(nil, taskStatus{}, false)
-			return nil
-		case tooLarge:
-			if size == 1 {
-				verdict.unit, verdict.index = u, x.Name
-				return verdict
-			}
-			size, begun = max(1, size/2), begun-1 // it ends by itself, at one
-		case later:
-			r.j.Note(fmt.Sprintf("%s is slow to take range %s of %s (%s); it starts again in %v.", r.dstName, u.id, x.Name, verdict.reason(), pause))
-			if err := sleep(ctx, pause); err != nil {
-				return err
-			}
-			pause = min(2*pause, 30*time.Second)
-			size = max(100, size/2)
-		default:
-			verdict.unit, verdict.index = u, x.Name
-			return verdict
-		}
-		u.task = ""
-	}
-}
-
-// errAgain: whether the request was carried out is not known, or it was not.
-var errAgain = errors.New("again")
-
-// begin records an attempt, sends it and records its task. From the request to
-// the record it cannot be cancelled: the first Ctrl-C must not lose a task.
-func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	x := r.l.indices[u.index]
-	query, err := r.rest(ctx, x, u)
-	if err != nil {
-		return err
-	}
-	opaque := r.l.opaque(u)
-	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size}); err != nil {
-		return err
-	}
-	u.begun, u.size = u.begun+1, size
-	id, err := r.start(context.WithoutCancel(ctx), r.request(x, query, size, r.remote, r.dest), opaque,
-		r.requestsPerSecond/float64(together))
-	if errors.Is(err, providers.ErrUnavailable) {
-		return errAgain
-	}
-	if err != nil {
-		return err
-	}
-	u.task = id
-	return r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
 }
 
 // tailPass begins only when all ranges are done.

@@ -141,9 +141,15 @@ func (t *task) sample(ctx context.Context, j providers.Journal, d done, v *provi
 	if all == 0 || t.changesID {
 		return nil
 	}
+	var err error
 	why := t.altersContents()
 	if why == "" && t.existing == "keep" && d.Result.Conflicts > 0 {
 		why = "documents that were there already were kept"
+	}
+	if why == "" {
+		if why, err = t.otherSource(ctx, d); err != nil {
+			return err
+		}
 	}
 	if why != "" {
 		v.Notes = append(v.Notes, "contents were not compared, because "+why+"; ids and counts were")
@@ -170,6 +176,29 @@ func (t *task) sample(ctx context.Context, j providers.Journal, d done, v *provi
 	}
 	v.Missing = max(v.Missing, missing)
 	return nil
+}
+
+// otherSource says why _source cannot be the same on both sides although
+// nothing changed it: one of them makes it up from the fields.
+func (t *task) otherSource(ctx context.Context, d done) (string, error) {
+	there, err := readSettings(ctx, t.dst, t.destIndex)
+	if errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrDenied) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, x := range d.Indices {
+		for name, s := range there {
+			if s.synthetic() && !x.Synthetic {
+				return name + " has a synthetic _source", nil
+			}
+			if x.Synthetic && !s.synthetic() {
+				return x.Name + " has a synthetic _source", nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // draw picks about n documents that are the same whenever it is asked again.
@@ -212,20 +241,21 @@ func (t *task) compareDrawn(ctx context.Context, x *sourceIndex, docs []drawn, c
 		if s := shard[from.key()]; !same && x.SeqNo && s < len(x.Checkpoints) && from.SeqNo > x.Checkpoints[s] {
 			return // changed since the copy: counted as newer
 		}
-		switch {
-		case same && contents:
+		if contents {
 			v.Compared++
-			v.Identical++
+		}
+		switch {
 		case same:
+			if contents {
+				v.Identical++
+			}
 		case to == nil:
 			if t.dropsIt {
 				return
 			}
-			v.Compared++
 			*missing++
 			diff = []providers.Difference{{What: "missing", ID: from.ID}}
 		default:
-			v.Compared++
 			v.Different++
 		}
 		for _, e := range diff {

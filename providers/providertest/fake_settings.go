@@ -204,7 +204,13 @@ func putSettings(f *Fake, c *call) (any, error) {
 		}
 	}
 	if fixed != nil && open != nil {
-		return nil, illegal("Can't update non dynamic setting(s) [[%s]] for open indices [%s]. You can either resubmit the update with `?reopen=true`, or create a new index with the desired setting(s) and reindex your data. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-reindex", strings.Join(fixed, ", "), strings.Join(open, ", "))
+		names := strings.Join(fixed, ", ")
+		advice := "You can either resubmit the update with `?reopen=true`, or create a new index"
+		if oneOf(fixed[0], []string{"index.number_of_shards", "index.number_of_routing_shards", "index.routing_partition_size", "index.sort.*", "index.mode", "index.soft_deletes.enabled"}) {
+			advice = "The setting(s) [[" + names + "]] cannot be modified on an index once it is created. You will need to create a new index"
+		}
+		return nil, illegal("Can't update non dynamic setting(s) [[%s]] for open indices [%s]. %s with the desired setting(s) and reindex your data. See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-reindex",
+			names, strings.Join(open, ", "), advice)
 	}
 	for _, ix := range list {
 		for k, v := range flat {

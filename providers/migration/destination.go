@@ -1,0 +1,139 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// privileges names what the credentials lack. Where the server cannot be asked
+// it lacks nothing: the copy itself will tell.
+func (t *task) privileges(ctx context.Context, c providers.Cluster, cluster []string, index string, on []string) []string {
+	raw, err := c.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_security/user/_has_privileges", Repeatable: true,
+		Body: providers.Encode(object{"cluster": cluster, "index": []any{object{"names": strings.Split(index, ","), "privileges": on}}})})
+	var a struct {
+		Cluster map[string]bool            `json:"cluster"`
+		Index   map[string]map[string]bool `json:"index"`
+	}
+	if err != nil || decode(raw, &a) != nil {
+		return nil
+	}
+	var out []string
+	for _, p := range cluster {
+		if has, known := a.Cluster[p]; known && !has {
+			out = append(out, "the cluster privilege "+p)
+		}
+	}
+	for _, p := range on {
+		for _, name := range strings.Split(index, ",") {
+			if has, known := a.Index[name][p]; known && !has && !slices.Contains(out, "the index privilege "+p) {
+				out = append(out, "the index privilege "+p)
+			}
+		}
+	}
+	return out
+}
+
+// destFindings checks that documents may be written and nothing is overwritten
+// that esmig did not copy.
+func (t *task) destFindings(ctx context.Context, p providers.Prospect, info providers.Info, indices []*sourceIndex, ours bool) ([]*providers.Finding, error) {
+	var out []*providers.Finding
+	d, err := t.lookAtDestination(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if info.UUID != "" && t.sameCluster(ctx, info) {
+		for _, x := range indices {
+			if x.Name == t.destIndex || slices.Contains(d.Names, x.Name) {
+				return []*providers.Finding{sameIndex(t.destIndex)}, nil
+			}
+		}
+	}
+	write := "index"
+	if t.createOnly(d) {
+		write = "create_doc"
+	}
+	var monitor []string
+	if info.Flavor != providers.Serverless {
+		monitor = []string{"monitor"}
+	}
+	if missing := t.privileges(ctx, t.dst, monitor, t.destIndex, []string{write, "read", "view_index_metadata", "maintenance"}); len(missing) > 0 {
+		out = append(out, providers.NewError("dest_privileges", "dest.cluster", "Credentials of the destination lack privileges",
+			fmt.Sprintf("The credentials of %s need %s for %s.", t.dstName, enumerate(missing), t.destIndex)))
+	}
+	if !d.Exists {
+		if !p.DestinationDeclared && d.Match == "" {
+			out = append(out, t.undeclared(ctx, indices))
+		}
+		return out, nil
+	}
+	if f, err := t.finalPipeline(ctx, p); err != nil || f != nil {
+		out = append(out, asFindings(f)...)
+		if err != nil {
+			return out, err
+		}
+	}
+	if p.DestinationFresh || ours || t.existing == "keep" || t.existing == "overwrite" {
+		return out, nil
+	}
+	n, err := count(ctx, t.dst, t.destIndex, -1, nil)
+	if errors.Is(err, providers.ErrDenied) {
+		return out, nil // said already
+	}
+	if err != nil {
+		return out, err
+	}
+	switch others := p.Others; {
+	case n > 0 && others == 0:
+		out = append(out, providers.NewError("dest_not_empty", "dest.index", "Destination holds documents already",
+			fmt.Sprintf("%s/%s holds %s %s that esmig did not copy there. Name another index, or say in dest what happens to them:\n\n"+
+				"    existing = \"keep\"         # ids that are there stay as they are\n    existing = \"overwrite\"    # ids that are copied are overwritten",
+				t.dstName, t.destIndex, humanize.Comma(n), plural(int(min(n, 2)), "document", "documents"))))
+	case others > 0 && n > others:
+		out = append(out, providers.NewError("dest_not_empty", "dest.index", "Destination holds documents already",
+			fmt.Sprintf("%s/%s holds %s documents, and migrations copied only %s of them there. Say in dest what happens to the others: existing = \"keep\" or \"overwrite\".",
+				t.dstName, t.destIndex, humanize.Comma(n), humanize.Comma(others))))
+	}
+	return out, nil
+}
+
+func (t *task) sameCluster(ctx context.Context, dest providers.Info) bool {
+	source, err := t.src.Info(ctx)
+	return err == nil && source.UUID == dest.UUID
+}
+
+// finalPipeline finds a final pipeline that would run over the copy: it cannot
+// be bypassed.
+func (t *task) finalPipeline(ctx context.Context, p providers.Prospect) (*providers.Finding, error) {
+	if p.DestinationFresh {
+		return nil, nil
+	}
+	all, err := readSettings(ctx, t.dst, t.destIndex)
+	if err != nil {
+		return nil, err
+	}
+	for name, s := range all {
+		final := s.at("index.final_pipeline", "_none")
+		withheld := slices.ContainsFunc(p.Withheld, func(w providers.PipelineSetting) bool { return w.Setting == "index.final_pipeline" })
+		if final == "_none" || final == t.pipeline || withheld {
+			continue
+		}
+		f := &providers.Finding{Severity: providers.SeverityWarning, Code: "final_pipeline", Arg: "dest.index", Summary: "A final pipeline changes the copy",
+			Detail: fmt.Sprintf("index.final_pipeline of %s/%s is %q. It runs over every copied document and cannot be bypassed: set it to \"_none\" until the data is in, unless that is what you want.", t.dstName, name, final)}
+		err := get(ctx, t.dst, "/_ingest/pipeline/"+url.PathEscape(final), nil, new(any))
+		if errors.Is(err, providers.ErrNotFound) {
+			f = providers.NewError("final_pipeline_missing", "dest.index", "Destination names a final pipeline that is not there",
+				fmt.Sprintf("index.final_pipeline of %s/%s is %q, which does not exist: every document would be refused. Create the pipeline, or set index.final_pipeline to \"_none\".", t.dstName, name, final))
+		}
+		return f, nil
+	}
+	return nil, nil
+}

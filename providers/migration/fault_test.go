@@ -1,0 +1,130 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// faulty stands before a cluster and decides what becomes of requests.
+type faulty struct {
+	providers.Cluster
+	mu sync.Mutex
+	do func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error)
+	n  map[string]int // requests by method and first part of the path
+}
+
+func (f *faulty) Do(ctx context.Context, r providers.Request) (providers.JSON, error) {
+	f.mu.Lock()
+	if f.n == nil {
+		f.n = map[string]int{}
+	}
+	kind := r.Method + " " + strings.Join(strings.Split(r.Path, "/")[:2], "/")
+	f.n[kind]++
+	n := f.n[kind]
+	f.mu.Unlock()
+	return f.do(r, n, func() (providers.JSON, error) { return f.Cluster.Do(ctx, r) })
+}
+
+func TestFaults(t *testing.T) {
+	isReindex := func(r providers.Request) bool { return r.Method == "POST" && r.Path == "/_reindex" }
+	isTask := func(r providers.Request) bool { return r.Method == "GET" && strings.HasPrefix(r.Path, "/_tasks/") }
+	for _, c := range []struct {
+		name string
+		do   func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error)
+		// check looks at the records.
+		check func(t *testing.T, begun map[string][]int)
+	}{
+		{name: "answer lost", do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			raw, err := pass()
+			if isReindex(r) && n <= 3 {
+				return nil, fmt.Errorf("hung up: %w", providers.ErrUnavailable)
+			}
+			return raw, err
+		}},
+		{name: "never arrived", do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			if isReindex(r) && n <= 2 {
+				return nil, fmt.Errorf("429: %w", providers.ErrUnavailable)
+			}
+			return pass()
+		}, check: func(t *testing.T, begun map[string][]int) {
+			if len(begun["0.0"]) != 3 {
+				t.Errorf("begun %v", begun)
+			}
+		}},
+		{name: "task forgotten", do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			if isTask(r) && n <= 2 { // the watch, and the look that makes sure
+				return nil, fmt.Errorf("unknown: %w", providers.ErrNotFound)
+			}
+			return pass()
+		}},
+		{name: "destination away", do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			if isTask(r) && n <= 3 {
+				return nil, fmt.Errorf("down: %w", providers.ErrUnavailable)
+			}
+			return pass()
+		}, check: func(t *testing.T, begun map[string][]int) {
+			if len(begun["0.0"]) != 1 {
+				t.Errorf("begun %v", begun)
+			}
+		}},
+		{name: "chunk too large", do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			raw, err := pass()
+			if isTask(r) && n <= 2 {
+				return providers.JSON(`{"completed":true,"error":{"type":"illegal_argument_exception","reason":"Remote responded with a chunk that was too large. Use a smaller batch size."}}`), nil
+			}
+			return raw, err
+		}, check: func(t *testing.T, begun map[string][]int) {
+			if diff := cmp.Diff([]int{64, 32, 16}, begun["0.0"]); diff != "" {
+				t.Error(diff)
+			}
+		}},
+		{name: "rejected", do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			raw, err := pass()
+			if isTask(r) && n == 1 {
+				return providers.JSON(`{"completed":true,"response":{"total":3,"created":1,"failures":[{"id":"x","status":429,"cause":{"type":"es_rejected_execution_exception","reason":"full"}}]}}`), nil
+			}
+			return raw, err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-fault"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 30)...)
+				w.target = &faulty{Cluster: w.target, do: c.do}
+				task := fineTask(t, w, copying(name, name))
+				task.concurrency, task.size = 1, 64
+				j := newJournal()
+				begun := map[string][]int{}
+				j.at = func(r record) {
+					if r.What == wroteBegin {
+						begun[r.Unit] = append(begun[r.Unit], r.Size)
+					}
+				}
+				result, sum, err := task.Run(t.Context(), j)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); diff != "" {
+					t.Error(diff)
+				}
+				if v, err := task.Verify(t.Context(), j, sum); err != nil || v.Identical != 30 {
+					t.Errorf("%+v %v", v, err)
+				}
+				if result.Read != 30 {
+					t.Errorf("account %+v", result)
+				}
+				if c.check != nil {
+					c.check(t, begun)
+				}
+			})
+		})
+	}
+}
