@@ -357,7 +357,7 @@ func (e *Engine) runResource(ctx context.Context, s *Step, n *node) error {
 	}
 	w := providers.Write{Now: now}
 	if n.obj != nil {
-		w.Last = n.obj.Observed
+		w.Last, w.Before = n.obj.Observed, n.obj.Declared
 	}
 	if n.block != nil {
 		w.Keep = n.block.Lifecycle.IgnoreChanges

@@ -85,17 +85,25 @@ func (e *Engine) Plan(ctx context.Context, o PlanOptions) (*Plan, error) {
 	return p, nil
 }
 
-// move carries out moved and removed blocks on a copy of the state.
+// move carries out moved blocks on a copy of the state; a block without a key
+// stands for all its instances.
 func (e *Engine) move(st *state.State) []Diagnostic {
 	var ds []Diagnostic
 	for _, m := range e.Config.Moved {
-		if st.Find(m.From) == nil {
-			continue // done by a former apply
-		}
-		if err := st.Move(m.From, m.To); err != nil {
-			d := Diagnose(err)
-			d.locate(m.Range, e.Config.Sources)
-			ds = append(ds, d)
+		for _, o := range slices.Clone(st.Objects) {
+			to := m.To
+			switch {
+			case o.Addr == m.From:
+			case !m.From.Keyed && !m.To.Keyed && o.Addr.Block() == m.From:
+				to.Key, to.Keyed = o.Addr.Key, o.Addr.Keyed
+			default:
+				continue // nothing of that name, or done by a former apply
+			}
+			if err := st.Move(o.Addr, to); err != nil {
+				d := Diagnose(err)
+				d.locate(m.Range, e.Config.Sources)
+				ds = append(ds, d)
+			}
 		}
 	}
 	return ds

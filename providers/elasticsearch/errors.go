@@ -67,10 +67,12 @@ func (e *Error) Unwrap() error {
 }
 
 // NoAPI: the server does not have the API that was called, in this version,
-// distribution or mode.
+// distribution or mode. Elasticsearch before 8 takes an unknown API for an
+// index, which may not begin with an underscore.
 func (e *Error) NoAPI() bool {
 	return e.Type == "api_not_available_exception" || e.Status == http.StatusMethodNotAllowed ||
-		strings.Contains(e.Reason, "no handler found for uri")
+		strings.Contains(e.Reason, "no handler found for uri") ||
+		strings.HasPrefix(e.Reason, "Invalid index name [_") || strings.HasPrefix(e.Reason, "no such index [_")
 }
 
 // noAPI is NoAPI of whatever *Error err wraps.

@@ -208,15 +208,20 @@ func TestAliasSettle(t *testing.T) {
 
 // A server without an API is told apart from one without the object.
 func TestNoAPI(t *testing.T) {
-	const none = `400 {"error":"no handler found for uri [/_data_stream/orders] and method [X]"}`
-	s := &scripted{t: t, answers: map[string]string{"GET /_data_stream/orders": none, "PUT /_data_stream/orders": none}}
-	r := resource(t, DataStream, s, "{}")
-	_, err := r.Read(t.Context())
-	wantCode(t, err, "not_supported")
-	if errors.Is(err, providers.ErrNotFound) {
-		t.Error("taken for a missing stream")
+	for name, none := range map[string]string{
+		"9.4.3":      `400 {"error":"no handler found for uri [/_data_stream/orders] and method [X]"}`,
+		"7.17.29":    `400 {"error":{"type":"invalid_index_name_exception","reason":"Invalid index name [_data_stream], must not start with '_', '-', or '+'"},"status":400}`,
+		"7, reading": `404 {"error":{"type":"index_not_found_exception","reason":"no such index [_data_stream]"},"status":404}`,
+		"serverless": `410 {"error":{"type":"api_not_available_exception","reason":"Request for uri [/_data_stream/orders] with method [PUT] exists but is not available when running in serverless mode"},"status":410}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &scripted{t: t, answers: map[string]string{"GET /_data_stream/orders": none, "PUT /_data_stream/orders": none}}
+			r := resource(t, DataStream, s, "{}")
+			_, err := r.Read(t.Context())
+			wantCode(t, err, "not_supported")
+			wantCode(t, r.Write(t.Context(), providers.Write{}), "not_supported")
+		})
 	}
-	wantCode(t, r.Write(t.Context(), providers.Write{}), "not_supported")
 }
 
 func TestStages(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -51,7 +50,7 @@ func networkFinding(cfg providers.ClusterConfig, base *url.URL, timeout time.Dur
 		dns     *net.DNSError
 		op      *net.OpError
 		badCert *tls.CertificateVerificationError
-		print   *fingerprintError
+		other   *fingerprintError
 		alert   tls.AlertError
 		header  tls.RecordHeaderError
 	)
@@ -61,10 +60,10 @@ func networkFinding(cfg providers.ClusterConfig, base *url.URL, timeout time.Dur
 		return find(codeProxy, "proxy", "No way through the proxy", "The proxy did not open a connection to %s: %s.", host, cause)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return find(codeNoHost, endpoint, "Host not found", "No address is known for %q. Check the spelling of the host and the name server.", clean(dns.Name, 200))
-	case errors.As(err, &print):
+	case errors.As(err, &other):
 		return find(codeFingerprint, "ca_fingerprint", "Certificate with another fingerprint",
 			"No certificate that %s presents has the fingerprint of ca_fingerprint. It presents:\n\n%s\nIf this is what you expect, change ca_fingerprint; if not, somebody else may be answering.",
-			host, listCertificates(print.presented))
+			host, listCertificates(other.presented))
 	case errors.As(err, &badCert):
 		return certificateFinding(find, host, badCert)
 	case errors.As(err, &header), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
@@ -75,7 +74,7 @@ func networkFinding(cfg providers.ClusterConfig, base *url.URL, timeout time.Dur
 			"%s ended the handshake: %s. If it demands a client certificate, set client_cert and client_key.", host, cause)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return find(codeRefused, endpoint, "Connection refused", "Nothing listens at %s. Check host and port, and that the server is up.", host)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return find(codeTimeout, "timeout", "No answer in time",
 			"%s did not answer within %s. If it is only slow, raise timeout.", host, timeout)
 	case errors.As(err, &op) && op.Op == "dial":
@@ -100,16 +99,16 @@ func certificateFinding(find func(code, arg, summary, format string, args ...any
 	switch {
 	case errors.As(e, &unknown) && len(certs) > 0:
 		top := certs[len(certs)-1]
-		signer, print := top.Issuer.String(), ""
+		signer, sum := top.Issuer.String(), ""
 		if top.IsCA {
-			signer, print = top.Subject.String(), fmt.Sprintf(" (SHA-256 %s)", fingerprint(top))
+			signer, sum = top.Subject.String(), fmt.Sprintf(" (SHA-256 %s)", fingerprint(top))
 		}
 		choice := "ca_file = \"ca.crt\""
-		if print != "" {
+		if sum != "" {
 			choice += "\n\nor, if the fingerprint is the one you know:\n\n    ca_fingerprint = \"" + fingerprint(top) + "\""
 		}
 		return find(codeUntrusted, "ca_file", "Certificate of an unknown authority",
-			"The certificate of %s is signed by %q%s, which this machine does not trust. Put that CA's certificate into a file and set:\n\n    %s", host, clean(signer, 200), print, choice)
+			"The certificate of %s is signed by %q%s, which this machine does not trust. Put that CA's certificate into a file and set:\n\n    %s", host, clean(signer, 200), sum, choice)
 	case errors.As(e, &name):
 		valid := append([]string{}, name.Certificate.DNSNames...)
 		for _, ip := range name.Certificate.IPAddresses {

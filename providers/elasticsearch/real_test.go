@@ -55,14 +55,16 @@ type realCase struct {
 }
 
 var realCases = map[string]realCase{
-	"pipeline": {kind: IngestPipeline, first: `{"name":"elx-a","processors":[{"set":{"field":"a","value":1.5}}],"version":3}`, other: `{"name":"elx-a","processors":[]}`},
+	"pipeline": {kind: IngestPipeline, first: `{"name":"elx-a","processors":[],"description":"x","version":3}`, other: `{"name":"elx-a","processors":[]}`},
 	"pipeline with _meta": {kind: IngestPipeline, recent: true, first: `{"name":"elx-a","processors":[],"_meta":{"x":1000,"y":12345678901234567890,"z":null}}`,
-		other: `{"name":"elx-a","processors":[{"set":{"field":"a","value":true}}]}`},
+		other: `{"name":"elx-a","processors":[{"set":{"field":"a","value":1.5}}]}`},
 	"component": {kind: ComponentTemplate, first: `{"name":"elx-a","template":{"settings":{"number_of_shards":1,"index.refresh_interval":"5s","index":{"number_of_replicas":0}},"mappings":{"dynamic":false,"properties":{"a":{"type":"object","properties":{"b":{"type":"keyword","index":true}}}}},"aliases":{"elx-al":{"routing":"1"}}},"_meta":{"a":1}}`,
 		other: `{"name":"elx-a","template":{"settings":{},"mappings":{},"aliases":{}}}`},
 	"component with lifecycle": {kind: ComponentTemplate, recent: true, first: `{"name":"elx-a","template":{}}`, other: `{"name":"elx-a","template":{"lifecycle":{"data_retention":"7d"}}}`},
 	"template": {kind: IndexTemplate, first: `{"name":"elx-a","index_patterns":"elx-q*","template":{"settings":{"number_of_shards":1,"refresh_interval":null,"analysis":{"analyzer":{"x":{"type":"custom","tokenizer":"standard","filter":["lowercase"]}}}},"mappings":{"properties":{"a":{"type":"text","analyzer":"x"}}}},"priority":7,"composed_of":[]}`,
-		other: `{"name":"elx-a","index_patterns":["elx-q*","elx-r*"],"data_stream":{},"priority":9,"template":{"mappings":{"properties":{"@timestamp":{"type":"date"}}}}}`},
+		other: `{"name":"elx-a","index_patterns":["elx-q*","elx-r*"],"priority":9,"template":{"mappings":{"properties":{"@timestamp":{"type":"date"}}}}}`},
+	"template of data streams": {kind: IndexTemplate, recent: true, first: `{"name":"elx-a","index_patterns":["elx-q*"],"data_stream":{},"priority":7}`,
+		other: `{"name":"elx-a","index_patterns":["elx-q*"],"data_stream":{"hidden":true},"priority":7,"template":{"lifecycle":{"data_retention":"7d"}}}`},
 	"index": {kind: Index, first: `{"name":"elx-a","mappings":{"dynamic":false,"_source":{"enabled":true},"properties":{"a":{"type":"object","properties":{"b":{"type":"keyword","index":true,"doc_values":true}}},"t":{"type":"text","fields":{"k":{"type":"keyword","ignore_above":256}}}}},"settings":{"number_of_shards":2,"number_of_replicas":0,"refresh_interval":"5s","index.max_result_window":100,"query.default_field":["a","t"]}}`,
 		other: `{"name":"elx-a","mappings":{"properties":{"a":{"properties":{"b":{"type":"keyword","ignore_above":7},"c":{"type":"date"}}},"t":{"type":"text","fields":{"k":{"type":"keyword"}}}}},"settings":{"number_of_shards":2,"number_of_replicas":1,"refresh_interval":null},"aliases":{"elx-z":{"is_write_index":true,"routing":"3","filter":{"term":{"a.b":"x"}}}}}`},
 	"data stream": {kind: DataStream, first: `{"name":"elx-ds"}`, other: `{"name":"elx-ds"}`, needs: `{"name":"elx-ds","index_patterns":["elx-ds*"],"data_stream":{},"priority":900}`},
@@ -73,7 +75,7 @@ var realCases = map[string]realCase{
 // life: missing, made, changed and changed back; after each step the server
 // holds what is declared, and writing it again changes nothing.
 func life(t *testing.T, tt realCase, c providers.Cluster) {
-	make := func(k *providers.Kind, args string) providers.Resource {
+	block := func(k *providers.Kind, args string) providers.Resource {
 		r, err := k.Resource(instance(t, k, c, args))
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +92,7 @@ func life(t *testing.T, tt realCase, c providers.Cluster) {
 			t.Errorf("after deleting: %v", err)
 		}
 	}
-	r := make(tt.kind, tt.first)
+	r := block(tt.kind, tt.first)
 	_, err := r.Read(t.Context())
 	if f := (*providers.Finding)(nil); errors.As(err, &f) && f.Code == "not_supported" {
 		t.Skip(f.Detail)
@@ -99,7 +101,7 @@ func life(t *testing.T, tt realCase, c providers.Cluster) {
 		t.Fatalf("before it is made: %v", err)
 	}
 	if tt.needs != "" {
-		needed := make(IndexTemplate, tt.needs)
+		needed := block(IndexTemplate, tt.needs)
 		if err := needed.Write(t.Context(), providers.Write{}); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +110,7 @@ func life(t *testing.T, tt realCase, c providers.Cluster) {
 	defer remove(r)
 	var last, before providers.JSON
 	for _, args := range []string{tt.first, tt.other, tt.first} {
-		r := make(tt.kind, args)
+		r := block(tt.kind, args)
 		if err := r.Write(t.Context(), providers.Write{Now: last, Last: last, Before: before}); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -407,6 +408,100 @@ func TestDataStream(t *testing.T) {
 					break
 				}
 			}
+		}
+	})
+}
+
+// Within one cluster the copy is local; onto itself it is refused, also where
+// only an alias says so.
+func TestSameCluster(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		w.fresh(t, "mig-here", 1)
+		w.fresh(t, "mig-there", 1)
+		put(t, w.target, "mig-here", 1, ids(0, 20)...)
+		must(t, w.target, "POST", "/_aliases", object{"actions": []any{object{"add": object{"index": "mig-here", "alias": "mig-alias"}}}})
+		w.source = w.target
+		task := fineTask(t, w, copying("mig-here", "mig-there"))
+		e, err := task.Estimate(t.Context(), providers.Prospect{})
+		if err != nil || len(e.Findings) > 0 || !strings.Contains(e.Why, "same cluster") {
+			t.Errorf("%+v %v", e, err)
+		}
+		_, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(contents(t, w.target, "mig-here"), contents(t, w.target, "mig-there")); diff != "" {
+			t.Error(diff)
+		}
+		if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 20 {
+			t.Errorf("%+v %v", v, err)
+		}
+		e, err = copying("mig-here", "mig-alias").task(t, w.clusters()).Estimate(t.Context(), providers.Prospect{})
+		if err != nil || len(e.Findings) != 1 || e.Findings[0].Code != "same_index" {
+			t.Errorf("%v %v", e.Findings, err)
+		}
+	})
+}
+
+// What changes contents on purpose is verified by ids and counts.
+func TestAltered(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name = "mig-altered"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 20)...)
+		task := fineTask(t, w, with(copying(name, name), "source", "_source", cty.StringVal("n")))
+		_, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for id, s := range contents(t, w.target, name) {
+			if !strings.HasSuffix(s, `{"n":1}`) {
+				t.Errorf("%s: %s", id, s)
+			}
+		}
+		v, err := task.Verify(t.Context(), newJournal(), sum)
+		if err != nil || v.Identical != 0 || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "contents were not compared") {
+			t.Errorf("%+v %v", v, err)
+		}
+		must(t, w.target, "DELETE", "/"+name+"/_doc/"+url.PathEscape("d 05/ü"), nil)
+		v, err = task.Verify(t.Context(), newJournal(), sum)
+		if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || len(v.Examples) != 1 {
+			t.Errorf("%+v %v", v, err)
+		}
+	})
+}
+
+// A final pipeline cannot be bypassed: a plan says so.
+func TestFinalPipeline(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name = "mig-final"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 5)...)
+		must(t, w.target, "PUT", "/"+name+"/_settings", object{"index.final_pipeline": "mig-absent", "index.default_pipeline": "mig-absent"})
+		task := copying(name, name).task(t, w.clusters())
+		for _, c := range []struct {
+			p    providers.Prospect
+			want string
+		}{
+			{providers.Prospect{}, "final_pipeline_missing"},
+			{providers.Prospect{Withheld: []providers.PipelineSetting{{Setting: "index.final_pipeline", Pipeline: "mig-absent"}}}, ""},
+		} {
+			e, err := task.Estimate(t.Context(), c.p)
+			var got []string
+			for _, f := range e.Findings {
+				got = append(got, f.Code)
+			}
+			if err != nil || strings.Join(got, " ") != c.want {
+				t.Errorf("%v %v, want %s", got, err, c.want)
+			}
+		}
+		_, _, err := task.Run(t.Context(), newJournal())
+		if code(err) != "documents_refused" || !strings.Contains(err.Error(), "final_pipeline") {
+			t.Errorf("%v", err)
+		}
+		must(t, w.target, "PUT", "/"+name+"/_settings", object{"index.final_pipeline": "_none"})
+		if _, _, err := task.Run(t.Context(), newJournal()); err != nil { // default_pipeline is bypassed
+			t.Error(err)
 		}
 	})
 }

@@ -174,11 +174,11 @@ func (s *story) verified(e engine.VerifyDone, copied providers.Addr) {
 	text := ""
 	switch {
 	case v.Compared == 0 && e.Same:
-		text = "counts agree: " + count(v.Destination, "document")
+		text = fmt.Sprintf("%s of %s there, by count", humanize.Comma(v.Source-v.Missing), count(v.Source, "document"))
 	case v.Compared == 0:
 		text = fmt.Sprintf("%s of %s", humanize.Comma(v.Destination), count(v.Source, "document"))
 	case v.Compared < v.Source && e.Same:
-		text = fmt.Sprintf("counts agree, a sample of %s identical", humanize.Comma(v.Compared))
+		text = fmt.Sprintf("%s of %s there, %s compared: identical", humanize.Comma(v.Source-v.Missing), count(v.Source, "document"), humanize.Comma(v.Compared))
 	case v.Compared < v.Source:
 		text = fmt.Sprintf("%s of a sample of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Compared))
 	default:
