@@ -336,12 +336,9 @@ func (e *Engine) runResource(ctx context.Context, s *Step, n *node) error {
 	if n.obj != nil {
 		o = *n.obj
 	}
+	o.Owned = o.Owned || n.madeBefore() || now == nil || s.Action == Replace
 	if s.Action == Adopt {
-		o.Owned = o.Owned || n.begun != nil
 		return e.record(ctx, s, n, o)
-	}
-	if now == nil || s.Action == Replace {
-		o.Owned = true
 	}
 	if err := e.Store.Append(n.addr, begun{Action: s.Action, At: stamp()}); err != nil {
 		return err
@@ -409,30 +406,30 @@ func (e *Engine) runRestore(ctx context.Context, s *Step, n *node, byAddr map[pr
 	if err := n.res.(providers.Withholder).Restore(ctx, s.Destinations); err != nil {
 		return err
 	}
+	seen := map[providers.Addr]providers.JSON{}
 	for _, m := range byAddr {
-		own := m == n
-		if m.res == nil || m.block == nil || !own && !(m.res.Cluster().Name() == s.Cluster && slices.Contains(s.Destinations, m.res.ID())) {
+		if m.res == nil || m.block == nil || m != n && !(m.res.Cluster().Name() == s.Cluster && slices.Contains(s.Destinations, m.res.ID())) {
 			continue
 		}
-		seen, err := m.res.Read(ctx)
+		now, err := m.res.Read(ctx)
 		if err != nil {
 			return err
 		}
-		_, seen = e.secrets.bodies(m.res.Declared(), seen)
-		err = e.Store.Update(func(st *state.State) error {
-			if o := st.Find(m.addr); o != nil {
-				o.Observed = seen
-				if own {
-					o.Withheld = nil
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+		_, seen[m.addr] = e.secrets.bodies(m.res.Declared(), now)
 	}
-	return nil
+	// All in one: a record of the object alone would make what was restored on
+	// its destinations look like drift.
+	return e.Store.Update(func(st *state.State) error {
+		for addr, now := range seen {
+			if o := st.Find(addr); o != nil {
+				o.Observed = now
+			}
+		}
+		if o := st.Find(n.addr); o != nil {
+			o.Withheld = nil
+		}
+		return nil
+	})
 }
 
 // runTask copies, records the sum, and verifies.

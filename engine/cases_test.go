@@ -71,11 +71,13 @@ func TestThereAlreadyAndDifferentIsShownAndChanged(t *testing.T) {
 func TestDestinationWithDocumentsOfOthers(t *testing.T) {
 	w := newWorld(t)
 	w.documents(w.source, "src", 5)
+	w.write("main.hcl", indexA)
+	w.apply()
 	w.documents(w.target, "a", 3)
 	w.write("main.hcl", indexA+migrationA)
-	wantError(t, w.plan(engine.PlanOptions{}), "destination_not_empty", "3 documents")
+	wantError(t, w.plan(engine.PlanOptions{}), "dest_not_empty", "3 documents")
 	for _, existing := range []string{"keep", "overwrite"} {
-		w.write("main.hcl", indexA+strings.Replace(migrationA, "index.a.name }", "index.a.name\n existing = \""+existing+"\" }", 1))
+		w.write("main.hcl", indexA+strings.Replace(migrationA, "{ index = index.a.name }", "{\n index = index.a.name\n existing = \""+existing+"\"\n}", 1))
 		if p := w.plan(engine.PlanOptions{}); p.Failed() {
 			t.Errorf("%s: %s", existing, show(p))
 		}
@@ -90,7 +92,7 @@ migration "m" {
   source { index = "src" }
   dest   { index = "nowhere" }
 }`)
-	wantError(t, w.plan(engine.PlanOptions{}), "destination_undeclared", `index "nowhere"`, "mappings")
+	wantError(t, w.plan(engine.PlanOptions{}), "dest_undeclared", `index "nowhere"`, "mappings")
 }
 
 func TestChangeThatNeedsANewIndex(t *testing.T) {
@@ -104,7 +106,8 @@ func TestChangeThatNeedsANewIndex(t *testing.T) {
 	p = w.plan(engine.PlanOptions{})
 	wantError(t, p, "needs_new_index", "2 documents", `migration "a_v2"`, `alias "a_current"`)
 	w.target.Forget()
-	w.send(w.target, "POST", "/a/_delete_by_query", `{"query":{"match_all":{}}}`)
+	w.send(w.target, "DELETE", "/a/_doc/d000", "")
+	w.send(w.target, "DELETE", "/a/_doc/d001", "")
 	if sum := w.apply(); sum.Replaced != 1 {
 		t.Errorf("%+v", sum)
 	}
@@ -157,11 +160,12 @@ func TestFinishedMigrationIsChanged(t *testing.T) {
 	w.write("main.hcl", indexA+migrationA)
 	w.apply()
 	for _, c := range []struct{ name, change, action, why string }{
-		{"what it copies", `index = "src"` + "\n query = { range = { n = { gte = 2 } } }", "migrate migration.m", "again, because source.query changed"},
+		{"what it copies", `index = "src"` + "\n query = { range = { n = { gte = 2 } } }", "migrate migration.m", "again, because query changed"},
 		{"how it copies", `index = "src"` + "\n size = 100", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w.write("main.hcl", indexA+strings.Replace(migrationA, `{ index = "src" }`, "{ "+c.change+"\n}", 1))
+			w.t = t
+			w.write("main.hcl", indexA+strings.Replace(migrationA, `{ index = "src" }`, "{\n"+c.change+"\n}", 1))
 			p := w.plan(engine.PlanOptions{})
 			if c.action == "" {
 				wantSteps(t, p)
@@ -173,6 +177,7 @@ func TestFinishedMigrationIsChanged(t *testing.T) {
 			}
 		})
 	}
+	w.t = t
 	w.write("main.hcl", indexA+strings.Replace(migrationA, "source", "verify = \"count\"\n source", 1))
 	wantSteps(t, w.plan(engine.PlanOptions{}), "verify migration.m")
 }
@@ -190,7 +195,7 @@ func TestHalfDoneMigrationIsChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("main.hcl", indexA+strings.Replace(migrationA, `{ index = "src" }`, "{\n index = \"src\"\n query = { match_all = {} }\n}", 1))
-	wantError(t, w.plan(engine.PlanOptions{}), "changed_while_running", "source.query", "-restart")
+	wantError(t, w.plan(engine.PlanOptions{}), "changed_while_running", "query", "-restart")
 	addr := providers.Addr{Kind: "migration", Name: "m"}
 	p := w.plan(engine.PlanOptions{Restart: []providers.Addr{addr}})
 	wantSteps(t, p, "migrate migration.m")
@@ -281,8 +286,14 @@ migration "other" {
   dest   { index = index.b.name }
 }
 `+pipeline)
-	w.target.Fault(func(r *http.Request) providertest.Fault {
-		if r.Method == "POST" && r.URL.Path == "/_reindex" && strings.Contains(body(r), `"src2"`) && !strings.Contains(body(r), "match_none") {
+	applying := false // not while planning asks the destination to read nothing
+	w.sink = func(e engine.Event) {
+		if _, ok := e.(engine.ApplyStarted); ok {
+			applying = true
+		}
+	}
+	w.source.Fault(func(r *http.Request) providertest.Fault {
+		if strings.Contains(r.URL.Path, "src2") && r.URL.Query().Has("scroll") && applying {
 			return providertest.Fault{Status: 400, Type: "illegal_argument_exception", Reason: "no such thing"}
 		}
 		return providertest.Fault{}
@@ -291,7 +302,7 @@ migration "other" {
 	if !errors.Is(err, engine.ErrIncomplete) || sum.Failed != 1 || sum.Skipped != 1 || sum.Migrated != 1 || sum.Created != 2 {
 		t.Fatalf("%v %+v\n%s", err, sum, w.log())
 	}
-	w.target.Fault(nil)
+	w.source.Fault(nil)
 	if sum := w.apply(); sum.Migrated != 1 || sum.Created != 1 {
 		t.Errorf("the next apply does not go on: %+v", sum)
 	}
@@ -445,7 +456,7 @@ func TestPipelineBeforeData(t *testing.T) {
 func TestPipelineThatAMigrationNames(t *testing.T) {
 	w := newWorld(t)
 	w.documents(w.source, "src", 5)
-	w.write("main.hcl", indexA+strings.Replace(migrationA, "index.a.name }", "index.a.name\n pipeline = ingest_pipeline.p.name }", 1)+pipeline)
+	w.write("main.hcl", indexA+strings.Replace(migrationA, "{ index = index.a.name }", "{\n index = index.a.name\n pipeline = ingest_pipeline.p.name\n}", 1)+pipeline)
 	p := w.plan(engine.PlanOptions{})
 	if i, j := stepIndex(p, "ingest_pipeline.p"), stepIndex(p, "migration.m"); i > j {
 		t.Errorf("the pipeline comes after: %s", show(p))
@@ -489,7 +500,7 @@ func TestDestroy(t *testing.T) {
 	w.write("main.hcl", withheld+strings.Replace(indexA, "name     =", "deletion_protection = false\nname     =", 1)+migrationA+pipeline)
 	w.apply()
 	p := w.plan(engine.PlanOptions{Destroy: true})
-	wantSteps(t, p, "delete ingest_pipeline.p", "forget migration.m", "delete index.a", "delete index_template.t")
+	wantSteps(t, p, "forget migration.m", "delete index.a", "delete index_template.t", "delete ingest_pipeline.p")
 	w.source.Forget()
 	if _, err := w.tryApply(t.Context(), engine.PlanOptions{Destroy: true}); err != nil {
 		t.Fatal(err)

@@ -94,6 +94,9 @@ type begun struct {
 	At     string `json:"at"` // RFC 3339
 }
 
+// madeBefore: an apply that was interrupted had begun to make the object.
+func (n *node) madeBefore() bool { return n.begun != nil && n.begun.Action == Create }
+
 // cluster and id of a node's object, "" for what has none.
 func (n *node) where() (cluster, id string) {
 	switch {

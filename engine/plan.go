@@ -279,12 +279,15 @@ func (e *Engine) decide(ctx context.Context, n *node, noRefresh bool) (r decisio
 	case n.obj == nil:
 		diff := differences(n.res.Declared(), n.now, life.IgnoreChanges)
 		switch {
-		case len(diff) == 0 && n.begun != nil:
+		case len(diff) == 0 && n.madeBefore():
 			step.Action, step.Reason = Adopt, "made by an apply that was interrupted"
 		case len(diff) == 0:
 			step.Action, step.Reason = Adopt, "is there already, as declared"
 		default:
 			step.Action, step.Reason = Update, "is there already, will be changed"
+			if n.madeBefore() {
+				step.Reason = "made by an apply that was interrupted"
+			}
 			r.diags = e.inPlace(ctx, n, step, n.now)
 		}
 	case n.now == nil:

@@ -1,12 +1,9 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -244,20 +241,4 @@ func step(t *testing.T, p *engine.Plan, key string) *engine.Step {
 	}
 	t.Fatalf("no step %s in %s", key, show(p))
 	return nil
-}
-
-func isPath(method, part string) func(*http.Request) bool {
-	return func(r *http.Request) bool {
-		return (method == "" || r.Method == method) && strings.Contains(r.URL.Path, part)
-	}
-}
-
-// body peeks at a request's body and leaves it in place.
-func body(r *http.Request) string {
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(err)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(b))
-	return string(b)
 }

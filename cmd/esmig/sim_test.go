@@ -198,7 +198,7 @@ func TestExitCodes(t *testing.T) {
 func TestReference(t *testing.T) {
 	var b bytes.Buffer
 	reference(&b, all.Kinds())
-	const page = "testdata/reference.md"
+	const page = "../../docs/reference.md"
 	if *update {
 		if err := os.WriteFile(page, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)

@@ -4,68 +4,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 
 	"github.com/esmig/esmig/providers"
 )
 
-// privileges names what the credentials lack. Where the server cannot be asked
-// it lacks nothing: the copy itself will tell.
-func (t *task) privileges(ctx context.Context, c providers.Cluster, cluster []string, index string, on []string) []string {
-	raw, err := c.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_security/user/_has_privileges", Repeatable: true,
-		Body: providers.Encode(object{"cluster": cluster, "index": []any{object{"names": strings.Split(index, ","), "privileges": on}}})})
-	var a struct {
-		Cluster map[string]bool            `json:"cluster"`
-		Index   map[string]map[string]bool `json:"index"`
-	}
-	if err != nil || decode(raw, &a) != nil {
-		return nil
-	}
-	var out []string
-	for _, p := range cluster {
-		if has, known := a.Cluster[p]; known && !has {
-			out = append(out, "the cluster privilege "+p)
-		}
-	}
-	for _, p := range on {
-		for _, name := range strings.Split(index, ",") {
-			if has, known := a.Index[name][p]; known && !has && !slices.Contains(out, "the index privilege "+p) {
-				out = append(out, "the index privilege "+p)
-			}
-		}
-	}
-	return out
-}
-
 // destFindings checks that documents may be written and nothing is overwritten
 // that esmig did not copy.
-func (t *task) destFindings(ctx context.Context, p providers.Prospect, info providers.Info, indices []*sourceIndex, ours bool) ([]*providers.Finding, error) {
+func (t *task) destFindings(ctx context.Context, p providers.Prospect, info providers.Info, indices []*sourceIndex, same, ours bool) ([]*providers.Finding, error) {
 	var out []*providers.Finding
 	d, err := t.lookAtDestination(ctx)
+	if e := serverError(err); e != nil && errors.Is(err, providers.ErrDenied) {
+		return asFindings(providers.NewError("dest_denied", "dest.cluster", "Credentials of the destination lack privileges",
+			fmt.Sprintf("%s answers: %s. The credentials need the index privileges write, read and view_index_metadata on %s, and the cluster privilege monitor.",
+				t.dstName, e.Reason, t.destIndex))), nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if info.UUID != "" && t.sameCluster(ctx, info) {
+	if same {
 		for _, x := range indices {
 			if x.Name == t.destIndex || slices.Contains(d.Names, x.Name) {
 				return []*providers.Finding{sameIndex(t.destIndex)}, nil
 			}
 		}
 	}
-	write := "index"
-	if t.createOnly(d) {
-		write = "create_doc"
-	}
 	var monitor []string
 	if info.Flavor != providers.Serverless {
 		monitor = []string{"monitor"}
 	}
-	if missing := t.privileges(ctx, t.dst, monitor, t.destIndex, []string{write, "read", "view_index_metadata", "maintenance"}); len(missing) > 0 {
+	// Less than write is not enough even for creating: _reindex itself needs it.
+	needs := []string{"write", "read", "view_index_metadata"}
+	if !d.Exists && !p.DestinationDeclared {
+		needs = append(needs, "create_index")
+	}
+	if missing := t.privileges(ctx, t.dst, monitor, t.destIndex, needs); len(missing) > 0 {
 		out = append(out, providers.NewError("dest_privileges", "dest.cluster", "Credentials of the destination lack privileges",
 			fmt.Sprintf("The credentials of %s need %s for %s.", t.dstName, enumerate(missing), t.destIndex)))
 	}
@@ -103,11 +79,6 @@ func (t *task) destFindings(ctx context.Context, p providers.Prospect, info prov
 				t.dstName, t.destIndex, humanize.Comma(n), humanize.Comma(others))))
 	}
 	return out, nil
-}
-
-func (t *task) sameCluster(ctx context.Context, dest providers.Info) bool {
-	source, err := t.src.Info(ctx)
-	return err == nil && source.UUID == dest.UUID
 }
 
 // finalPipeline finds a final pipeline that would run over the copy: it cannot

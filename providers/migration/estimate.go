@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -53,17 +54,19 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 	if e.Bytes, err = t.storeSize(ctx, indices); err != nil {
 		return e, err
 	}
-	source, err := t.sourceFindings(ctx, indices)
+	denied := slices.ContainsFunc(e.Findings, func(f *providers.Finding) bool { return f.Code == "source_denied" })
+	source, err := t.sourceFindings(ctx, indices, denied)
 	if err != nil {
 		return e, err
 	}
 	e.Findings = append(e.Findings, source...)
-	dest, err := t.destFindings(ctx, p, info, indices, len(l.indices) > 0 || len(p.Done) > 0)
+	dest, err := t.destFindings(ctx, p, info, indices, remote == nil, len(l.indices) > 0 || len(p.Done) > 0)
 	if err != nil {
 		return e, err
 	}
 	e.Findings = append(e.Findings, dest...)
-	if len(indices) > 0 {
+	mayWrite := !slices.ContainsFunc(dest, func(f *providers.Finding) bool { return f.Code == "dest_privileges" || f.Code == "dest_denied" })
+	if len(indices) > 0 && mayWrite {
 		f, err := t.probe(ctx, indices[0].Name)
 		if err != nil {
 			return e, err
@@ -177,10 +180,11 @@ func diskFree(ctx context.Context, c providers.Cluster, info providers.Info) (fr
 }
 
 // sourceFindings checks what would be missing from a copy, or fail in it.
-func (t *task) sourceFindings(ctx context.Context, indices []*sourceIndex) ([]*providers.Finding, error) {
+// denied: that privileges are lacking was said already.
+func (t *task) sourceFindings(ctx context.Context, indices []*sourceIndex, denied bool) ([]*providers.Finding, error) {
 	var out []*providers.Finding
 	missing := t.privileges(ctx, t.src, []string{"monitor"}, t.index, []string{"read", "view_index_metadata"})
-	if len(missing) > 0 {
+	if len(missing) > 0 && !denied {
 		out = append(out, providers.NewError("source_privileges", "source.cluster", "Credentials of the source lack privileges",
 			fmt.Sprintf("The credentials of %s need %s for %s.", t.srcName, enumerate(missing), t.index)))
 	}

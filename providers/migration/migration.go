@@ -98,16 +98,16 @@ type task struct {
 func newTask(in providers.Instance) (*task, error) {
 	get := func(block, name string) cty.Value {
 		v := in.Args
-		if block != "" {
-			v = v.GetAttr(block)
-			if v.IsNull() {
+		for _, part := range []string{block, name} {
+			if part == "" {
+				continue
+			}
+			if v.IsNull() || !v.Type().IsObjectType() || !v.Type().HasAttribute(part) {
 				return cty.NullVal(cty.DynamicPseudoType)
 			}
+			v = v.GetAttr(part)
 		}
-		if !v.Type().HasAttribute(name) {
-			return cty.NullVal(cty.DynamicPseudoType)
-		}
-		return v.GetAttr(name)
+		return v
 	}
 	text := func(block, name string) string {
 		v := get(block, name)

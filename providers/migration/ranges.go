@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -40,12 +41,25 @@ func measure(ctx context.Context, c providers.Cluster, x *sourceIndex) (checkpoi
 	return checkpoints, visible, err
 }
 
+// perShard says whether the checkpoints are those of single shards. A server
+// or a proxy that leaves out the preference answers for the whole index each
+// time; a tail pass from such bounds would miss documents.
+func perShard(x *sourceIndex, all int64) bool {
+	return x.Shards == 1 || all == 0 || slices.ContainsFunc(x.Visible, func(n int64) bool { return n < all })
+}
+
 // cut makes the ranges of one index. It may be called for any index; where
 // _seq_no does not help it leaves one range for everything.
-func (t *task) cut(ctx context.Context, x *sourceIndex) (err error) {
+func (t *task) cut(ctx context.Context, x *sourceIndex) error {
+	// number_of_shards cannot be read on Serverless, but every search tells it.
+	whole, err := search(ctx, t.src, x.Name, -1, object{"size": 0, "track_total_hits": true})
+	if err != nil {
+		return err
+	}
+	x.Shards = max(1, whole.Shards.Total)
 	if x.SeqNo {
 		x.Checkpoints, x.Visible, err = measure(ctx, t.src, x)
-		if badRequest(err) {
+		if badRequest(err) || err == nil && !perShard(x, int64(whole.Hits.Total)) {
 			x.SeqNo, x.Checkpoints, x.Visible, err = false, nil, nil, nil
 		}
 		if err != nil {

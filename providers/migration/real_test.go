@@ -328,3 +328,53 @@ func TestRealVersions(t *testing.T) {
 		})
 	}
 }
+
+// Each privilege that is missing is named before anything runs.
+func TestRealPrivileges(t *testing.T) {
+	fill(t, admin(t, "source"), "mig-real-priv", 1, 10)
+	fill(t, admin(t, "target"), "mig-real-priv-to", 1, 0)
+	key := func(t *testing.T, server string, cluster []string, index ...string) providers.ClusterConfig {
+		c := labConfig(t, server)
+		owner := c
+		owner.APIKey, owner.Username, owner.Password = "", os.Getenv("ESLAB_"+strings.ToUpper(server)+"_USERNAME"), os.Getenv("ESLAB_"+strings.ToUpper(server)+"_PASSWORD")
+		var a struct{ ID, Encoded string }
+		raw := must(t, connect(t, owner), "POST", "/_security/api_key", object{"name": "mig-real-priv",
+			"role_descriptors": object{"r": object{"cluster": cluster, "index": []any{object{"names": []string{"mig-real-priv*"}, "privileges": index}}}}})
+		if err := decode(raw, &a); err != nil {
+			t.Fatal(err)
+		}
+		c.APIKey = a.Encoded
+		return c
+	}
+	monitor := []string{"monitor"}
+	for _, c := range []struct {
+		name         string
+		source, dest providers.ClusterConfig
+		codes        string
+		has          string
+	}{
+		{"enough", key(t, "source", monitor, "read", "view_index_metadata"), key(t, "target", monitor, "write", "read", "view_index_metadata"), "", ""},
+		{"no metadata", key(t, "source", monitor, "read"), labConfig(t, "target"), "source_denied", "view_index_metadata"},
+		{"no write", labConfig(t, "source"), key(t, "target", monitor, "read", "view_index_metadata"), "dest_privileges", "the index privilege write"},
+		{"no look", labConfig(t, "source"), key(t, "target", monitor, "index"), "dest_denied", "view_index_metadata"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			task := copying("mig-real-priv", "mig-real-priv-to").task(t, map[string]providers.Cluster{"source": connect(t, c.source), "target": connect(t, c.dest)})
+			e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var codes []string
+			for _, f := range e.Findings {
+				t.Log(f)
+				codes = append(codes, f.Code)
+				if !strings.Contains(f.Detail, c.has) {
+					t.Errorf("%q is missing in %s", c.has, f.Detail)
+				}
+			}
+			if got := strings.Join(codes, " "); got != c.codes {
+				t.Errorf("findings %q, want %q", got, c.codes)
+			}
+		})
+	}
+}

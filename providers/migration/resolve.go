@@ -102,8 +102,6 @@ func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
 	for name, s := range settings {
 		x := &sourceIndex{Name: name, SeqNo: s.at("index.disable_sequence_numbers", "false") != "true",
 			Slow: s.at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY", Synthetic: s.synthetic(), Filter: filters[name]}
-		x.Shards, _ = strconv.Atoi(s.at("index.number_of_shards", "1"))
-		x.Shards = max(x.Shards, 1)
 		x.Window, _ = strconv.Atoi(s.at("index.max_result_window", "10000"))
 		out = append(out, x)
 	}

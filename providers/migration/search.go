@@ -39,6 +39,9 @@ type hit struct {
 func (h hit) key() string { return h.ID + "\x00" + h.Routing }
 
 type searchAnswer struct {
+	Shards struct {
+		Total int `json:"total"`
+	} `json:"_shards"`
 	Hits struct {
 		Total total `json:"total"`
 		Hits  []hit `json:"hits"`

@@ -9,11 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch"
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // world is a pair of clusters to copy between, with a connection to the source
@@ -29,6 +32,23 @@ func (w world) clusters() map[string]providers.Cluster {
 
 // inWorlds runs a test in each world that is there.
 func inWorlds(t *testing.T, f func(t *testing.T, w world)) {
+	t.Run("fake", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var net providertest.Network
+			source := providertest.NewFake(providertest.Options{Name: "source"})
+			target := providertest.NewFake(providertest.Options{Name: "target", Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1})
+			net.Join("127.0.0.1:9202", source)
+			net.Join("127.0.0.1:9201", target)
+			to := func(name, at string) providers.Cluster {
+				c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			f(t, world{"fake", to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")})
+		})
+	})
 	t.Run("real", func(t *testing.T) {
 		f(t, world{"real", connect(t, labConfig(t, "source")), connect(t, labConfig(t, "target")), admin(t, "source")})
 	})

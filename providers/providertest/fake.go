@@ -34,6 +34,9 @@ type Options struct {
 	// ReindexBatchesPerPoll is how far each look at a reindex task brings it;
 	// 0: to its end.
 	ReindexBatchesPerPoll int
+	// RemoteBuffer is how many bytes one batch from a remote may have; default
+	// 100 MB.
+	RemoteBuffer int
 	// ScriptedMetric answers a scripted_metric aggregation over docs in the
 	// place of painless. Nil: as a server without scripts.
 	ScriptedMetric func(agg providers.JSON, docs []Doc) (any, error)
@@ -51,18 +54,17 @@ type Fake struct {
 	opt    Options
 	routes []route
 
-	mu          sync.Mutex
-	counter     int // of ids that the server makes
-	indices     map[string]*index
-	streams     map[string]*stream
-	components  map[string]*stored
-	templates   map[string]*stored
-	pipelines   map[string]*stored
-	policies    map[string]*policy
-	persistent  obj
-	readers     map[string]*reader // points in time and scrolls
-	tasks       map[string]*task
-	remoteBytes int
+	mu         sync.Mutex
+	counter    int // of ids that the server makes
+	indices    map[string]*index
+	streams    map[string]*stream
+	components map[string]*stored
+	templates  map[string]*stored
+	pipelines  map[string]*stored
+	policies   map[string]*policy
+	persistent obj
+	readers    map[string]*reader // points in time and scrolls
+	tasks      map[string]*task
 
 	log   sync.Mutex // guards what follows
 	fault func(*http.Request) Fault
@@ -89,12 +91,14 @@ func NewFake(o Options) *Fake {
 	set(&o.UUID, fmt.Sprintf("%-22.22s", strings.ReplaceAll(o.Name, " ", "_")+"_uuid_0000000000000000"))
 	set(&o.Version, "9.4.3")
 	set((*string)(&o.Flavor), string(providers.Elasticsearch))
+	if o.RemoteBuffer == 0 {
+		o.RemoteBuffer = 100 << 20
+	}
 	return &Fake{
 		opt: o, routes: routes(),
 		indices: map[string]*index{}, streams: map[string]*stream{},
 		components: map[string]*stored{}, templates: map[string]*stored{}, pipelines: map[string]*stored{},
 		policies: map[string]*policy{}, persistent: obj{}, readers: map[string]*reader{}, tasks: map[string]*task{},
-		remoteBytes: 100 << 20,
 	}
 }
 

@@ -254,11 +254,14 @@ func (ix *index) searchable() []*doc {
 func writeFrom(q func(string) string, w write) (write, error) {
 	w.routing, w.pipeline, w.versionType, w.ifSeq = q("routing"), q("pipeline"), "internal", -1
 	w.requireAlias = q("require_alias") == "true"
-	if t := q("version_type"); t != "" {
-		w.versionType = strings.TrimPrefix(strings.Replace(t, "external_gt", "external", 1), "")
-		if t == "external_gte" {
-			w.versionType = t
-		}
+	switch t := q("version_type"); t {
+	case "":
+	case "internal", "external", "external_gte":
+		w.versionType = t
+	case "external_gt":
+		w.versionType = "external"
+	default:
+		return w, illegal("No version type match [%s]", t)
 	}
 	if v := q("version"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)

@@ -26,6 +26,8 @@ type route struct {
 	run     func(*Fake, *call) (any, error)
 	// free: runs without the fake's lock, and takes it itself.
 	free bool
+	// since: not there before that version.
+	since [2]int
 }
 
 // call is one request as a handler sees it.
@@ -125,7 +127,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if fault.Body == "" {
 			body = (&apiError{status: fault.Status, kind: fault.Type, reason: fault.Reason}).body()
 		}
-		write(w, r, fault.Status, body)
+		respond(w, r, fault.Status, body)
 		return
 	}
 	var out any
@@ -135,6 +137,11 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault.Lost {
 		panic(http.ErrAbortHandler)
 	}
+	f.answer(w, r, out, err)
+}
+
+// answer writes what a handler returned.
+func (f *Fake) answer(w http.ResponseWriter, r *http.Request, out any, err error) {
 	status := 200
 	if a, ok := out.(answer); ok {
 		status, out = a.status, a.body
@@ -150,7 +157,7 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		status, out = e.status, e.body()
 	}
-	write(w, r, status, out)
+	respond(w, r, status, out)
 }
 
 func readBody(r *http.Request) ([]byte, error) {
@@ -168,7 +175,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	return io.ReadAll(in)
 }
 
-func write(w http.ResponseWriter, r *http.Request, status int, body any) {
+func respond(w http.ResponseWriter, r *http.Request, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	if body == nil || r.Method == http.MethodHead {
 		w.WriteHeader(status)
@@ -189,11 +196,16 @@ func write(w http.ResponseWriter, r *http.Request, status int, body any) {
 	_, _ = w.Write(raw)
 }
 
-// handle finds the route and runs it.
+// handle lets a request in and carries it out.
 func (f *Fake) handle(r *http.Request, raw []byte) (any, error) {
 	if err := f.authenticate(r); err != nil {
 		return nil, err
 	}
+	return f.dispatch(r, raw)
+}
+
+// dispatch finds the route and runs it.
+func (f *Fake) dispatch(r *http.Request, raw []byte) (any, error) {
 	var segs []string
 	if p := strings.Trim(r.URL.EscapedPath(), "/"); p != "" {
 		for _, s := range strings.Split(p, "/") {
@@ -211,7 +223,7 @@ func (f *Fake) handle(r *http.Request, raw []byte) (any, error) {
 	var allowed []string
 	for _, rt := range f.routes {
 		parts, ok := match(rt.path, segs)
-		if !ok || slices.ContainsFunc(segs, f.lacks) {
+		if !ok || slices.ContainsFunc(segs, f.lacks) || f.onlyOpenSearch(segs) || !f.atLeast(rt.since[0], rt.since[1]) && rt.since[0] > 0 {
 			continue
 		}
 		methods := strings.Fields(rt.methods)
@@ -230,7 +242,8 @@ func (f *Fake) handle(r *http.Request, raw []byte) (any, error) {
 		return rt.run(f, c)
 	}
 	if allowed != nil {
-		slices.Sort(allowed)
+		order := "GET POST PUT DELETE HEAD"
+		slices.SortFunc(allowed, func(a, b string) int { return strings.Index(order, a) - strings.Index(order, b) })
 		return nil, &apiError{status: 405, plain: true, withStatus: true, reason: fmt.Sprintf(
 			"Incorrect HTTP method for uri [%s] and method [%s], allowed: [%s]", r.URL.RequestURI(), r.Method, strings.Join(slices.Compact(allowed), ", "))}
 	}
@@ -250,7 +263,8 @@ func notOnServerless(segs []string) bool {
 	return slices.Contains(segs, "_stats")
 }
 
-// match binds path parts. An index never begins with "_", except _all.
+// match binds path parts. What begins with "_" is an index only where it is all
+// of the path; it is refused as one then.
 func match(pattern string, segs []string) (map[string]string, bool) {
 	want := strings.Split(strings.Trim(pattern, "/"), "/")
 	if pattern == "/" {
@@ -263,7 +277,7 @@ func match(pattern string, segs []string) (map[string]string, bool) {
 	for i, w := range want {
 		switch {
 		case w == "{index}":
-			if strings.HasPrefix(segs[i], "_") && segs[i] != "_all" {
+			if strings.HasPrefix(segs[i], "_") && segs[i] != "_all" && len(segs) > 1 {
 				return nil, false
 			}
 			parts["index"] = segs[i]

@@ -79,6 +79,9 @@ func (f *Fake) concrete(c *call, expr string) ([]*index, error) {
 			continue
 		}
 		if !strings.Contains(part, "*") {
+			if strings.HasPrefix(part, "_") {
+				return nil, checkIndexName(part)
+			}
 			list := f.members(part)
 			if list == nil && !c.flag("ignore_unavailable", false) {
 				return nil, noIndex(part)
@@ -346,8 +349,8 @@ func indexStats(f *Fake, c *call) (any, error) {
 		per, docs, size := obj{}, 0, 0
 		for s := range ix.nextSeq {
 			n := 0
-			for k, d := range ix.docs {
-				if k.shard == s && !d.deleted {
+			for _, d := range ix.searchable() {
+				if d.shard == s {
 					n++
 					size += len(d.source)
 				}

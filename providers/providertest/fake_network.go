@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/esmig/esmig/providers"
 )
 
 // Network joins hosts ("127.0.0.1:9201") to the handlers that answer there:
@@ -101,4 +103,35 @@ func (find roundTrip) RoundTrip(r *http.Request) (resp *http.Response, err error
 	resp = rec.Result()
 	resp.Request = r
 	return resp, nil
+}
+
+// send is a fake's own request to another cluster.
+func (f *Fake) send(to *remote, method, path string, body obj) (int, []byte, error) {
+	if f.opt.Network == nil {
+		return 0, nil, syscall.ECONNREFUSED
+	}
+	var in io.Reader
+	if body != nil {
+		in = bytes.NewReader(providers.Encode(body))
+	}
+	base := *to.host
+	base.User = nil
+	req, err := http.NewRequest(method, strings.TrimSuffix(base.String(), "/")+path, in)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for k, v := range to.headers {
+		req.Header.Set(k, v)
+	}
+	if u := to.host.User; u != nil {
+		password, _ := u.Password()
+		req.SetBasicAuth(u.Username(), password)
+	}
+	resp, err := f.opt.Network.Transport().RoundTrip(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	raw, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, raw, errors.Join(err, resp.Body.Close())
 }

@@ -45,9 +45,7 @@ func (f *Fake) shownTemplate(body obj, kind, name string) (obj, error) {
 			}
 			return nil, err
 		}
-		if len(flat) > 0 {
-			out["settings"] = nestedSettings(flat)
-		}
+		out["settings"] = nestedSettings(flat)
 	}
 	if m, ok := t["mappings"].(obj); ok {
 		if inner, ok := m["_doc"].(obj); ok && len(m) == 1 {
