@@ -84,6 +84,12 @@ type Request struct {
 	Repeatable bool
 	// Timeout overrides the cluster's own for this call.
 	Timeout time.Duration
+	// Limit is how many bytes of an answer are read; more wraps ErrTooLarge.
+	// 0: any number.
+	Limit int64
+	// Compress sends the body with gzip and asks for an answer in it, also
+	// where the cluster block does not say so.
+	Compress bool
 }
 
 // Cluster is a connection. It is made without any traffic; Info and Do talk.

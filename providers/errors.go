@@ -9,6 +9,7 @@ var (
 	ErrConflict    = errors.New("conflict")
 	ErrUnavailable = errors.New("unavailable") // no answer, or one that says to come back later
 	ErrDenied      = errors.New("denied")      // wrong credentials or too few privileges
+	ErrTooLarge    = errors.New("too large")   // the answer has more bytes than Request.Limit
 
 	// ErrVerify is wrapped by the error of a verification that found a
 	// difference: exit code 3.

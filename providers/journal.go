@@ -27,3 +27,26 @@ type Progress struct {
 	Ranges     int    `json:"ranges"`
 	Rejections int64  `json:"rejections"`
 }
+
+// DeadLetters is a Journal that keeps the documents that a destination refused,
+// for people to look at and to send again. A Journal need not be one. What one
+// run refused replaces what an earlier run did: it read the documents again.
+type DeadLetters interface {
+	// Refused is safe for concurrent use.
+	Refused(DeadLetter) error
+}
+
+// DeadLetter is one refused document.
+type DeadLetter struct {
+	Index   string `json:"index"` // of the source
+	Dest    string `json:"dest"`
+	ID      string `json:"id"`
+	Routing string `json:"routing,omitempty"`
+	Version int64  `json:"version,omitempty"`
+	Status  int    `json:"status"`
+	Type    string `json:"type"`   // "document_parsing_exception"
+	Reason  string `json:"reason"` // the server's, cleaned
+	Field   string `json:"field,omitempty"`
+	Advice  string `json:"advice,omitempty"`
+	Source  JSON   `json:"source"`
+}

@@ -3,6 +3,7 @@ package elasticsearch
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,7 +101,10 @@ func (c *client) once(ctx context.Context, r providers.Request) (providers.JSON,
 		return nil, c.noAnswer(ctx, r, timeout, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
+	body, err := readAnswer(res, r.Limit)
+	if errors.Is(err, providers.ErrTooLarge) {
+		return nil, fmt.Errorf("%s %s: %w", r.Method, clean(r.Path, 200), err)
+	}
 	if err != nil {
 		return nil, c.noAnswer(ctx, r, timeout, err)
 	}
@@ -122,9 +126,13 @@ func (c *client) request(ctx context.Context, r providers.Request) (*http.Reques
 		return nil, fmt.Errorf("elasticsearch: %q is no path", r.Path) // a bug of the caller
 	}
 	u.RawQuery = r.Query.Encode()
+	compress := r.Compress && !c.cfg.Compression // which does it for every request
 	var body io.Reader
 	if r.Body != nil {
 		body = bytes.NewReader(r.Body)
+		if compress {
+			body = bytes.NewReader(gzipped(r.Body))
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, u.String(), body)
 	if err != nil {
@@ -136,6 +144,12 @@ func (c *client) request(ctx context.Context, r providers.Request) (*http.Reques
 	req.Header.Set("Accept", "application/json")
 	if r.Body != nil {
 		req.Header.Set("Content-Type", contentType(r.Path))
+	}
+	if compress {
+		req.Header.Set("Accept-Encoding", "gzip")
+		if r.Body != nil {
+			req.Header.Set("Content-Encoding", "gzip")
+		}
 	}
 	if r.OpaqueID != "" {
 		req.Header.Set("X-Opaque-Id", r.OpaqueID)

@@ -36,8 +36,11 @@ func (e *Error) Error() string {
 	if e.Method == "" {
 		s = fmt.Sprint(e.Status)
 	}
+	if e.Status == 0 { // a task's error has none
+		s = strings.TrimSuffix(s, "0")
+	}
 	if e.Type != "" {
-		s += " " + e.Type
+		s = strings.TrimLeft(s+" "+e.Type, " ")
 	}
 	reason := e.Reason
 	if e.Remote != nil {

@@ -89,8 +89,10 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 			pause = min(2*pause, 30*time.Second)
 			size = max(100, size/2)
 		default:
-			verdict.unit, verdict.index = u, x.Name
-			return verdict
+			if begun > 0 { // else a former apply has told it, and what was wrong may be mended
+				verdict.unit, verdict.index = u, x.Name
+				return verdict
+			}
 		}
 		u.task = ""
 	}

@@ -221,14 +221,17 @@ func (f *Fake) dispatch(r *http.Request, raw []byte) (any, error) {
 			"Request for uri [%s] with method [%s] exists but is not available when running in serverless mode", r.URL.RequestURI(), r.Method)}
 	}
 	var allowed []string
+	literal := false // an API has the path, so it is no index
 	for _, rt := range f.routes {
 		parts, ok := match(rt.path, segs)
-		if !ok || slices.ContainsFunc(segs, f.lacks) || f.onlyOpenSearch(segs) || !f.atLeast(rt.since[0], rt.since[1]) && rt.since[0] > 0 {
+		byIndex := strings.HasPrefix(rt.path, "/{index}")
+		if !ok || byIndex && literal || slices.ContainsFunc(strings.Split(rt.path, "/"), f.lacks) || f.onlyOpenSearch(segs) || !f.atLeast(rt.since[0], rt.since[1]) && rt.since[0] > 0 {
 			continue
 		}
 		methods := strings.Fields(rt.methods)
 		if !slices.Contains(methods, r.Method) {
 			allowed = append(allowed, methods...)
+			literal = literal || !byIndex
 			continue
 		}
 		c := &call{Request: r, raw: raw, parts: parts, query: r.URL.Query()}

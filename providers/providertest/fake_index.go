@@ -80,7 +80,8 @@ func (f *Fake) concrete(c *call, expr string) ([]*index, error) {
 		}
 		if !strings.Contains(part, "*") {
 			if strings.HasPrefix(part, "_") {
-				return nil, checkIndexName(part)
+				return nil, &apiError{status: 400, kind: "invalid_index_name_exception", reason: "Invalid index name [" + part + "], must not start with '_'.",
+					extra: obj{"index_uuid": "_na_", "index": part}}
 			}
 			list := f.members(part)
 			if list == nil && !c.flag("ignore_unavailable", false) {

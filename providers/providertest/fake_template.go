@@ -68,9 +68,7 @@ func (f *Fake) shownTemplate(body obj, kind, name string) (obj, error) {
 			}
 			shown[a] = s
 		}
-		if len(shown) > 0 {
-			out["aliases"] = shown
-		}
+		out["aliases"] = shown
 	}
 	if l, ok := t["lifecycle"].(obj); ok {
 		l = maps.Clone(l)
@@ -212,6 +210,9 @@ func getStored(m func(*Fake) map[string]*stored, outer, inner, what string) func
 		}
 		if len(found) == 0 && name != "" && !strings.Contains(name, "*") {
 			return nil, &apiError{status: 404, kind: "resource_not_found_exception", reason: what + " matching [" + name + "] not found"}
+		}
+		if len(found) == 0 && name != "" {
+			return answer{404, obj{outer: found}}, nil
 		}
 		return obj{outer: found}, nil
 	}
