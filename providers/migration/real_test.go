@@ -343,6 +343,10 @@ func TestRealPrivileges(t *testing.T) {
 		if err := decode(raw, &a); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			_, _ = connect(t, owner).Do(context.WithoutCancel(t.Context()), providers.Request{Method: "DELETE", Path: "/_security/api_key",
+				Body: providers.Encode(object{"ids": []string{a.ID}})})
+		})
 		c.APIKey = a.Encoded
 		return c
 	}

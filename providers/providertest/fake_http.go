@@ -3,14 +3,11 @@ package providertest
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,67 +33,6 @@ type call struct {
 	raw   []byte
 	parts map[string]string
 	query url.Values
-}
-
-// apiError is an answer in the server's error shape.
-type apiError struct {
-	status int
-	kind   string
-	reason string
-	extra  obj
-	cause  *apiError
-	// plain: {"error": reason}, with the status only if withStatus.
-	plain, withStatus bool
-}
-
-func (e *apiError) Error() string { return e.kind + ": " + e.reason }
-
-func (e *apiError) inner() obj {
-	o := obj{"type": e.kind, "reason": e.reason}
-	for k, v := range e.extra {
-		o[k] = v
-	}
-	return o
-}
-
-func (e *apiError) nested() obj {
-	o := e.inner()
-	if e.cause != nil {
-		o["caused_by"] = e.cause.nested()
-	}
-	return o
-}
-
-func (e *apiError) body() obj {
-	if e.plain {
-		o := obj{"error": e.reason}
-		if e.withStatus {
-			o["status"] = e.status
-		}
-		return o
-	}
-	o := e.nested()
-	o["root_cause"] = []any{e.inner()}
-	return obj{"error": o, "status": e.status}
-}
-
-// illegal is the commonest refusal.
-func illegal(format string, a ...any) *apiError {
-	return &apiError{status: 400, kind: "illegal_argument_exception", reason: fmt.Sprintf(format, a...)}
-}
-
-// unsupported is what no real server answers: a test that meets it must fail
-// and the fake must learn.
-func unsupported(format string, a ...any) *apiError {
-	return &apiError{status: 501, kind: "fake_exception", reason: "fake: not supported: " + fmt.Sprintf(format, a...)}
-}
-
-func acknowledged() obj { return obj{"acknowledged": true} }
-
-// answer is a reply whose status is not 200.
-type answer struct {
-	status int
-	body   any
 }
 
 // ServeHTTP answers one request.
@@ -316,44 +252,6 @@ func (f *Fake) checkParams(c *call, params string) error {
 	return illegal("request [%s] contains unrecognized parameter%s: %s", c.URL.Path, s, strings.Join(bad, ", "))
 }
 
-func (f *Fake) authenticate(r *http.Request) error {
-	if len(f.opt.APIKeys) == 0 && len(f.opt.Users) == 0 {
-		return nil
-	}
-	denied := func(status int, format string, a ...any) error {
-		return &apiError{status: status, kind: "security_exception", reason: fmt.Sprintf(format, a...)}
-	}
-	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	switch {
-	case strings.EqualFold(scheme, "ApiKey"):
-		for _, k := range f.opt.APIKeys {
-			if k.Encoded == value {
-				if k.ReadOnly && !readOnly(r) {
-					return denied(403, "action [%s] is unauthorized for API key id [%s] of user [elastic], this action is granted by the index privileges [create_index,manage,all]", "indices:admin/create", keyID(value))
-				}
-				return nil
-			}
-		}
-		return denied(401, "unable to authenticate with provided credentials and anonymous access is not allowed for this request")
-	case strings.EqualFold(scheme, "Basic"):
-		user, pass, _ := r.BasicAuth()
-		if want, ok := f.opt.Users[user]; ok && want == pass {
-			return nil
-		}
-		return denied(401, "unable to authenticate user [%s] for REST request [%s]", user, r.URL.RequestURI())
-	}
-	return denied(401, "missing authentication credentials for REST request [%s]", r.URL.RequestURI())
-}
-
-func keyID(encoded string) string {
-	b, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		return "unknown"
-	}
-	id, _, _ := strings.Cut(string(b), ":")
-	return id
-}
-
 // object decodes the request's body.
 func (c *call) object() (obj, error) {
 	if len(bytes.TrimSpace(c.raw)) == 0 {
@@ -377,173 +275,4 @@ func (c *call) flag(name string, otherwise bool) bool {
 	}
 	v := c.query.Get(name)
 	return v == "" || v == "true"
-}
-
-// onlyKeys refuses what is not in known, in the words of the server's parser.
-func onlyKeys(o obj, format string, known ...string) error {
-	for _, k := range sortedKeys(o) {
-		if !slices.Contains(known, k) {
-			return &apiError{status: 400, kind: "x_content_parse_exception", reason: "[1:2] " + fmt.Sprintf(format, k)}
-		}
-	}
-	return nil
-}
-
-// filterPath keeps what the dotted paths name: "*" is any key, "**" any path,
-// "-" in front takes away.
-func filterPath(v any, paths string) any {
-	var keep, drop [][]string
-	for _, p := range strings.Split(paths, ",") {
-		if rest, ok := strings.CutPrefix(p, "-"); ok {
-			drop = append(drop, strings.Split(rest, "."))
-		} else {
-			keep = append(keep, strings.Split(p, "."))
-		}
-	}
-	out := v
-	if keep != nil {
-		out, _ = filter(v, keep, true)
-	}
-	if drop != nil {
-		out, _ = filter(out, drop, false)
-	}
-	if out == nil {
-		return obj{}
-	}
-	return out
-}
-
-// filter walks with the patterns that still match. keeping: a leaf stays when
-// a pattern ends at or above it; else when none does.
-func filter(v any, pats [][]string, keeping bool) (any, bool) {
-	for _, p := range pats {
-		if len(p) == 0 || len(p) == 1 && p[0] == "**" {
-			return v, keeping
-		}
-	}
-	switch v := v.(type) {
-	case obj:
-		out := obj{}
-		for k, e := range v {
-			var next [][]string
-			for _, p := range pats {
-				if p[0] == "**" {
-					next = append(next, p)
-					p = p[1:]
-				}
-				if wildcard(p[0], k) {
-					next = append(next, p[1:])
-				}
-			}
-			if next == nil {
-				if !keeping {
-					out[k] = e
-				}
-				continue
-			}
-			if e, ok := filter(e, next, keeping); ok {
-				out[k] = e
-			}
-		}
-		return out, len(out) > 0 || !keeping
-	case []any:
-		out := []any{}
-		for _, e := range v {
-			if e, ok := filter(e, pats, keeping); ok {
-				out = append(out, e)
-			}
-		}
-		return out, len(out) > 0 || !keeping
-	}
-	return v, !keeping
-}
-
-// wildcard matches "*" in a pattern.
-func wildcard(pattern, s string) bool {
-	first, rest, ok := strings.Cut(pattern, "*")
-	if !ok {
-		return pattern == s
-	}
-	if !strings.HasPrefix(s, first) {
-		return false
-	}
-	for s = s[len(first):]; ; s = s[1:] {
-		if wildcard(rest, s) {
-			return true
-		}
-		if s == "" {
-			return false
-		}
-	}
-}
-
-// number reads a JSON number or its text.
-func number(v any) (float64, bool) {
-	switch v := v.(type) {
-	case json.Number:
-		n, err := v.Float64()
-		return n, err == nil
-	case float64:
-		return v, true
-	case int64:
-		return float64(v), true
-	case int:
-		return float64(v), true
-	case string:
-		n, err := strconv.ParseFloat(v, 64)
-		return n, err == nil
-	}
-	return 0, false
-}
-
-// whole is number as an int, with a default.
-func whole(v any, otherwise int) int {
-	if n, ok := number(v); ok {
-		return int(n)
-	}
-	return otherwise
-}
-
-// double writes a float as Java does: 1000.0, 1.0E10.
-func double(n float64) json.RawMessage {
-	if a := max(n, -n); a != 0 && (a < 1e-3 || a >= 1e7) {
-		s := strconv.FormatFloat(n, 'E', -1, 64)
-		mant, exp, _ := strings.Cut(s, "E")
-		if !strings.Contains(mant, ".") {
-			mant += ".0"
-		}
-		e, _ := strconv.Atoi(exp)
-		return json.RawMessage(mant + "E" + strconv.Itoa(e))
-	}
-	s := strconv.FormatFloat(n, 'f', -1, 64)
-	if !strings.Contains(s, ".") {
-		s += ".0"
-	}
-	return json.RawMessage(s)
-}
-
-// reparsed is v as a server writes it that has parsed it: 1e3 is 1000.0 and
-// 1.10 is 1.1.
-func reparsed(v any) any {
-	switch v := v.(type) {
-	case obj:
-		out := make(obj, len(v))
-		for k, e := range v {
-			out[k] = reparsed(e)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, e := range v {
-			out[i] = reparsed(e)
-		}
-		return out
-	case json.Number:
-		if strings.ContainsAny(string(v), ".eE") {
-			if n, err := v.Float64(); err == nil {
-				return json.Number(double(n))
-			}
-		}
-	}
-	return v
 }

@@ -24,6 +24,7 @@ type view struct {
 	ix     *index
 	docs   []*doc
 	filter matcher
+	shards int // that are asked
 }
 
 // hit is a document with what orders it.
@@ -62,7 +63,7 @@ func (f *Fake) views(c *call, expr string) ([]view, error) {
 		if ix.closed {
 			return nil, &apiError{status: 400, kind: "index_closed_exception", reason: "closed", extra: obj{"index_uuid": ix.uuid, "index": ix.name}}
 		}
-		v := view{ix: ix, docs: ix.searchable(), filter: every}
+		v := view{ix: ix, docs: ix.searchable(), filter: every, shards: len(ix.nextSeq)}
 		var filters []matcher
 		direct := false
 		for _, p := range strings.Split(expr, ",") {
@@ -83,6 +84,18 @@ func (f *Fake) views(c *call, expr string) ([]view, error) {
 		if r := c.query.Get("routing"); r != "" {
 			inner := v.filter
 			v.filter = func(d *doc) bool { return d.shard == ix.shardOf("", r) && inner(d) }
+		}
+		if p := c.query.Get("preference"); strings.HasPrefix(p, "_") {
+			shards, ok := strings.CutPrefix(p, "_shards:")
+			if !ok && p != "_local" {
+				return nil, unsupported("preference=%s", p)
+			}
+			wanted := strings.Split(strings.TrimSuffix(shards, "|_local"), ",")
+			if ok {
+				v.shards = min(len(wanted), v.shards)
+			}
+			inner := v.filter
+			v.filter = func(d *doc) bool { return (!ok || slices.Contains(wanted, fmt.Sprint(d.shard))) && inner(d) }
 		}
 		out = append(out, v)
 	}
@@ -291,142 +304,6 @@ func (f *Fake) page(s *search, hits []hit) (shown []any, rest []hit, err error) 
 	return shown, hits[n:], nil
 }
 
-func (s *search) show(h hit) (obj, error) {
-	o := obj{"_index": h.d.ix.name, "_id": h.d.id, "_score": double(h.score)}
-	if h.d.routing != "" {
-		o["_routing"] = h.d.routing
-	}
-	if s.body["version"] == true {
-		o["_version"] = h.d.version
-	}
-	if s.body["seq_no_primary_term"] == true {
-		o["_seq_no"], o["_primary_term"] = h.d.seq, 1
-	}
-	if s.sorts != nil {
-		o["_score"] = nil
-		sort := []any{}
-		for _, v := range h.sort {
-			if n, ok := v.(float64); ok && n == float64(int64(n)) {
-				v = int64(n)
-			}
-			sort = append(sort, v)
-		}
-		o["sort"] = sort
-	}
-	if src := shownSource(s.body["_source"], h.d); src != nil {
-		o["_source"] = src
-	}
-	fields := obj{}
-	for _, v := range append(flatten(s.body["fields"]), flatten(s.body["docvalue_fields"])...) {
-		name, format := "", ""
-		switch v := v.(type) {
-		case nil:
-			continue
-		case string:
-			name = v
-		case obj:
-			name, format = fmt.Sprint(v["field"]), fmt.Sprint(cmpNil(v["format"], ""))
-		}
-		for _, k := range append(sortedKeys(h.d.ix.fields()), "_seq_no") {
-			if vs := h.d.values(k); wildcard(name, k) && vs != nil {
-				shown, err := shownValues(h.d, k, format, vs)
-				if err != nil {
-					return nil, err
-				}
-				fields[k] = shown
-			}
-		}
-	}
-	if len(fields) > 0 {
-		o["fields"] = fields
-	}
-	return o, nil
-}
-
-func cmpNil(v, otherwise any) any {
-	if v == nil {
-		return otherwise
-	}
-	return v
-}
-
-func shownValues(d *doc, field, format string, vs []any) ([]any, error) {
-	kind := fieldType(d.fieldDef(field))
-	var out []any
-	for _, v := range vs {
-		n, isNumber := v.(float64)
-		switch {
-		case kind == "date" && format == "epoch_millis":
-			v = fmt.Sprint(int64(n))
-		case kind == "date" && (format == "" || strings.HasPrefix(format, "strict_date_optional_time")):
-			v = shownDate(n)
-		case kind == "date":
-			return nil, unsupported("the date format %s", format)
-		case kind == "boolean":
-			v = v == "true"
-		case isNumber && slices.Contains([]string{"double", "float"}, kind):
-			v = double(n)
-		case isNumber:
-			v = int64(n)
-		}
-		out = append(out, v)
-	}
-	return out, nil
-}
-
-// shownSource filters _source; nil: left out.
-func shownSource(want any, d *doc) any {
-	var paths []string
-	switch v := want.(type) {
-	case nil:
-		return d.source
-	case bool:
-		if !v {
-			return nil
-		}
-		return d.source
-	case string:
-		paths = strings.Split(v, ",")
-	case []any:
-		for _, p := range v {
-			paths = append(paths, fmt.Sprint(p))
-		}
-	case obj:
-		for _, p := range append(flatten(v["includes"]), flatten(v["include"])...) {
-			if p != nil {
-				paths = append(paths, fmt.Sprint(p))
-			}
-		}
-		for _, p := range append(flatten(v["excludes"]), flatten(v["exclude"])...) {
-			if p != nil {
-				paths = append(paths, "-"+fmt.Sprint(p))
-			}
-		}
-	}
-	if len(paths) == 0 {
-		return d.source
-	}
-	return filterPath(any(d.parsed), strings.Join(paths, ","))
-}
-
-// shownHits is the "hits" part.
-func (s *search) shownHits(total int, shown []any) obj {
-	o := obj{"hits": shown, "max_score": nil}
-	if len(shown) > 0 && s.sorts == nil {
-		o["max_score"] = shown[0].(obj)["_score"]
-	}
-	switch {
-	case s.totalCap == 0:
-	case s.asInt:
-		o["total"] = total
-	case total > s.totalCap:
-		o["total"] = obj{"value": s.totalCap, "relation": "gte"}
-	default:
-		o["total"] = obj{"value": total, "relation": "eq"}
-	}
-	return o
-}
-
 func postSearch(f *Fake, c *call) (any, error) {
 	s, err := f.readSearch(c)
 	if err != nil {
@@ -469,7 +346,7 @@ func postSearch(f *Fake, c *call) (any, error) {
 	}
 	shards := 0
 	for _, v := range views {
-		shards += len(v.ix.nextSeq)
+		shards += v.shards
 	}
 	out["_shards"] = okShards(shards)
 	out["hits"] = s.shownHits(len(hits), shown)
@@ -495,95 +372,6 @@ func postSearch(f *Fake, c *call) (any, error) {
 		out["_scroll_id"] = id
 	}
 	return out, nil
-}
-
-func keepAlive(s string) (time.Time, error) {
-	if d, ok := strings.CutSuffix(s, "d"); ok {
-		return time.Now().Add(time.Duration(whole(d, 1)) * 24 * time.Hour), nil
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return time.Time{}, illegal("failed to parse setting [keep_alive] with value [%s] as a time value: unit is missing or unrecognized", s)
-	}
-	return time.Now().Add(d), nil
-}
-
-// reader finds a living point in time or scroll.
-func (f *Fake) reader(id string) (*reader, error) {
-	if r := f.readers[id]; r != nil && time.Now().Before(r.expires) {
-		return r, nil
-	}
-	delete(f.readers, id)
-	missing := &apiError{kind: "search_context_missing_exception", reason: "No search context found for id [" + id + "]"}
-	return nil, &apiError{status: 404, kind: "search_phase_execution_exception", reason: "all shards failed", cause: missing,
-		extra: obj{"phase": "query", "grouped": true, "failed_shards": []any{obj{"shard": -1, "index": nil, "reason": missing.inner()}}}}
-}
-
-func nextScroll(f *Fake, c *call) (any, error) {
-	body, err := c.object()
-	if err != nil {
-		return nil, err
-	}
-	id := cmpOr(c.parts["scroll_id"], cmpOr(c.query.Get("scroll_id"), fmt.Sprint(body["scroll_id"])))
-	r, err := f.reader(id)
-	if err != nil {
-		return nil, err
-	}
-	if k := cmpOr(c.query.Get("scroll"), fmt.Sprint(cmpNil(body["scroll"], ""))); k != "" {
-		if r.expires, err = keepAlive(k); err != nil {
-			return nil, err
-		}
-	}
-	r.scroll.from = 0
-	shown, rest, err := f.page(r.scroll, r.left)
-	if err != nil {
-		return nil, err
-	}
-	r.left = rest
-	return obj{"_scroll_id": id, "took": 1, "timed_out": false, "_shards": okShards(1), "hits": r.scroll.shownHits(r.scroll.body["total"].(int), shown)}, nil
-}
-
-// closeReader answers DELETE of scrolls and points in time.
-func closeReader(field string) func(*Fake, *call) (any, error) {
-	return func(f *Fake, c *call) (any, error) {
-		body, err := c.object()
-		if err != nil {
-			return nil, err
-		}
-		freed := 0
-		for _, id := range append(flatten(body[field]), c.parts["scroll_id"]) {
-			if f.readers[fmt.Sprint(id)] != nil {
-				delete(f.readers, fmt.Sprint(id))
-				freed++
-			}
-		}
-		o := obj{"succeeded": freed > 0 || field == "scroll_id", "num_freed": freed}
-		if freed == 0 {
-			return answer{404, o}, nil
-		}
-		return o, nil
-	}
-}
-
-func openPIT(f *Fake, c *call) (any, error) {
-	ka := c.query.Get("keep_alive")
-	if ka == "" {
-		return nil, &apiError{status: 400, kind: "action_request_validation_exception", reason: "Validation Failed: 1: [keep_alive] is not specified;"}
-	}
-	until, err := keepAlive(ka)
-	if err != nil {
-		return nil, err
-	}
-	views, err := f.views(c, c.parts["index"])
-	if err != nil {
-		return nil, err
-	}
-	id := f.next("pit")
-	f.readers[id] = &reader{views: views, expires: until}
-	if f.opt.Flavor == providers.OpenSearch {
-		return obj{"pit_id": id, "_shards": okShards(1), "creation_time": time.Now().UnixMilli()}, nil
-	}
-	return obj{"id": id, "_shards": okShards(1)}, nil
 }
 
 func count(f *Fake, c *call) (any, error) {
@@ -614,7 +402,7 @@ func count(f *Fake, c *call) (any, error) {
 				n++
 			}
 		}
-		shards += len(v.ix.nextSeq)
+		shards += v.shards
 	}
 	return obj{"count": n, "_shards": okShards(shards)}, nil
 }

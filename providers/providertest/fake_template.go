@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/esmig/esmig/providers"
 )
 
 // putStored keeps a body under a name, with its dates.
@@ -154,6 +156,9 @@ func putTemplate(f *Fake, c *call) (any, error) {
 			return nil, err
 		}
 		body["data_stream"] = obj{"hidden": ds["hidden"] == true, "allow_custom_routing": ds["allow_custom_routing"] == true}
+		if f.opt.Flavor == providers.OpenSearch { // takes the others and forgets them
+			body["data_stream"] = obj{"timestamp_field": obj{"name": "@timestamp"}}
+		}
 	}
 	for _, n := range sortedKeys(f.templates) {
 		other := f.templates[n].body
