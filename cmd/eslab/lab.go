@@ -39,7 +39,7 @@ type boot struct {
 
 // bootLimit is generous: a boot takes 10 to 40 seconds on two cores, and more
 // where they are shared.
-const bootLimit = 4 * time.Minute
+const bootLimit = 8 * time.Minute
 
 func newLab(ctx context.Context, cache string, names []string, heap string) (l *lab, err error) {
 	javas := installedJavas()
