@@ -140,8 +140,14 @@ func (f *Fake) handle(r *http.Request, raw []byte) (any, error) {
 	return f.dispatch(r, raw)
 }
 
-// dispatch finds the route and runs it.
-func (f *Fake) dispatch(r *http.Request, raw []byte) (any, error) {
+// dispatch finds the route and runs it. A body of a shape that the fake does
+// not expect is an answer, too, and never the end of the test's process.
+func (f *Fake) dispatch(r *http.Request, raw []byte) (out any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = nil, unsupported("this body: %v", p)
+		}
+	}()
 	var segs []string
 	if p := strings.Trim(r.URL.EscapedPath(), "/"); p != "" {
 		for _, s := range strings.Split(p, "/") {

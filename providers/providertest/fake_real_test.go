@@ -212,11 +212,15 @@ func realServer(t *testing.T, name string) ask {
 	}
 }
 
-// realConfig reads ESLAB_NAME_*; without it the test is skipped.
+// realConfig reads ESLAB_NAME_*; without it the test is skipped, or fails with
+// ESMIG_TEST_REAL=required.
 func realConfig(t *testing.T, name string) providers.ClusterConfig {
 	t.Helper()
 	env := func(s string) string { return os.Getenv("ESLAB_" + name + "_" + s) }
 	if env("URL") == "" {
+		if os.Getenv("ESMIG_TEST_REAL") == "required" {
+			t.Fatalf("ESLAB_%s_URL is not set", name)
+		}
 		t.Skipf("ESLAB_%s_URL is not set", name)
 	}
 	cfg := providers.ClusterConfig{Name: "target", Endpoint: env("URL"), Username: env("USERNAME"), Password: env("PASSWORD")}

@@ -223,20 +223,16 @@ func postReindex(f *Fake, c *call) (any, error) {
 func (f *Fake) advance(t *task, n int) {
 	t.step.Lock()
 	defer t.step.Unlock()
-	for i := 0; n == 0 || i < n; i++ {
-		f.mu.Lock()
-		done := t.done
-		f.mu.Unlock()
-		if done {
-			return
-		}
+	for i := 0; (n == 0 || i < n) && !f.finished(t); i++ {
 		hits, err := f.nextBatch(t)
-		f.mu.Lock()
-		if !t.done { // cancelled meanwhile
-			f.writeBatch(t, hits, err)
-		}
-		f.mu.Unlock()
+		f.writeBatch(t, hits, err)
 	}
+}
+
+func (f *Fake) finished(t *task) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return t.done
 }
 
 func (f *Fake) nextBatch(t *task) ([]sourceHit, *apiError) {
@@ -269,6 +265,11 @@ func (f *Fake) begin(t *task) *apiError {
 
 // writeBatch writes what was read and keeps the account.
 func (f *Fake) writeBatch(t *task, hits []sourceHit, err *apiError) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t.done { // cancelled meanwhile
+		return
+	}
 	c := &t.counts
 	if err != nil {
 		t.err, t.done = err, true

@@ -254,6 +254,7 @@ func TestNothingIsGuessed(t *testing.T) {
 		{"POST", "/a/_search", `{"aggs":{"a":{"composite":{}}}}`},
 		{"POST", "/a/_search", `{"collapse":{"field":"x"}}`},
 		{"POST", "/a/_search", `{"query":{"range":{"x":{"gte":"now-1d"}}}}`},
+		{"PUT", "/_ingest/pipeline/p", `{"processors":["set"]}`},
 	} {
 		if status, raw := fake.Do(tt.method, tt.path, tt.body); status != 501 || !strings.Contains(string(raw), "fake: not supported") {
 			t.Errorf("%s: %d %s", tt.body, status, raw)

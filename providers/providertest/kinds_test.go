@@ -11,9 +11,7 @@ import (
 	"github.com/esmig/esmig/providers/providertest"
 )
 
-// TestKinds runs the suite on fakes of each product, and on the real servers
-// that ESLAB_SERVERS names: "go run ./cmd/eslab run -servers
-// target,opensearch,es6 -- go test ./providers/providertest -run Kinds".
+// TestKinds runs the suite on fakes of each product.
 func TestKinds(t *testing.T) {
 	for name, o := range map[string]providertest.Options{
 		"fake":                 {},
@@ -34,12 +32,18 @@ func TestKinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRealKinds runs the suite on the real servers that ESLAB_SERVERS names:
+// "go run ./cmd/eslab run -servers target,opensearch,es6 -- go test
+// ./providers/providertest -run Real".
+func TestRealKinds(t *testing.T) {
 	servers := os.Getenv("ESLAB_SERVERS")
 	if servers == "" {
 		servers = "target"
 	}
 	for name := range strings.SplitSeq(servers, ",") {
-		t.Run("real "+name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			c, err := elasticsearch.Connect(realConfig(t, strings.ToUpper(name)), nil)
 			if err != nil {
 				t.Fatal(err)
