@@ -3,12 +3,12 @@
 
 BIN := bin
 LAB := $(BIN)/eslab
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION := $(shell git describe --always --dirty 2>/dev/null)
 
 .PHONY: build test unit real lint demo generate fuzz bench clean
 
 build:
-	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/esmig ./cmd/esmig
+	go build -trimpath -ldflags "-X main.revision=$(REVISION)" -o $(BIN)/esmig ./cmd/esmig
 
 $(LAB): $(wildcard cmd/eslab/*.go)
 	go build -trimpath -o $(LAB) ./cmd/eslab
@@ -42,8 +42,11 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime 30s ./config
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s ./state
 
-bench:
-	go test -run '^$$' -bench . -benchmem ./...
+# Writes BENCHMARKS.md; wants a machine with nothing else to do. BENCH takes
+# flags, for a part of it: make bench BENCH='-shapes flat -linear ""'
+bench: build $(LAB)
+	go build -trimpath -o $(BIN)/esbench ./cmd/esbench
+	$(LAB) run -servers source,target -- $(BIN)/esbench -out BENCHMARKS.md -svg docs/bench.svg $(BENCH)
 
 clean:
 	rm -rf $(BIN)

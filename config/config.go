@@ -29,6 +29,9 @@ type Config struct {
 	Hash string
 	// Secrets are all sensitive strings: they must never be shown or stored.
 	Secrets []string
+	// Variables are the values, as JSON, that variables which are not sensitive
+	// got from outside: a plan file keeps them.
+	Variables map[string]providers.JSON
 	// SecretVariables are the values of sensitive variables by name, for the
 	// salted hashes of a plan file.
 	SecretVariables map[string]string

@@ -37,6 +37,9 @@ type Options struct {
 	Vars     []string
 	VarFiles []string
 	Env      []string // os.Environ style; only ESMIG_VAR_* is read
+	// Planned are the Variables of a plan file: weaker than a flag, stronger
+	// than Env.
+	Planned map[string]providers.JSON
 	// Version of esmig that required_version is held against; one that is no
 	// version (a development build) meets every requirement.
 	Version string
@@ -84,6 +87,7 @@ func Load(o Options) (*Config, hcl.Diagnostics) {
 			Clusters:        map[string]*Cluster{},
 			Sources:         map[string]*hcl.File{},
 			SecretVariables: map[string]string{},
+			Variables:       map[string]providers.JSON{},
 		},
 		kinds:    map[string]*providers.Kind{},
 		clusters: map[string]*decl{},

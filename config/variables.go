@@ -107,6 +107,13 @@ func (l *loader) loadVariables() {
 			l.vars[name].given = &given{from: "the environment", text: text}
 		}
 	}
+	for name, raw := range l.Planned {
+		if ty, err := ctyjson.ImpliedType(raw); err == nil && l.vars[name] != nil {
+			if val, err := ctyjson.Unmarshal(raw, ty); err == nil {
+				l.vars[name].given = &given{from: "the plan", val: val}
+			}
+		}
+	}
 	for _, file := range l.VarFiles {
 		l.varFile(file)
 	}
@@ -121,7 +128,13 @@ func (l *loader) loadVariables() {
 	for _, name := range slices.Sorted(maps.Keys(l.vars)) {
 		v := l.vars[name]
 		val := l.force(v.value)
-		if !v.sensitive || !val.IsWhollyKnown() {
+		if !val.IsWhollyKnown() {
+			continue
+		}
+		if !v.sensitive {
+			if text, err := ctyjson.Marshal(val, val.Type()); err == nil && v.given != nil && !val.IsMarked() {
+				l.cfg.Variables[name] = text
+			}
 			continue
 		}
 		val, _ = val.UnmarkDeep()

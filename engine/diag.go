@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -142,6 +143,7 @@ func (e *Engine) blockDiagnostics(b *config.Block, err error) []Diagnostic {
 			}
 			d.In = fmt.Sprintf("%s %q", b.Addr.Kind, b.Addr.Name)
 			d.locate(where, e.Config.Sources)
+			d.Source = e.secrets.text(d.Source)
 		}
 		out = append(out, d)
 	}
@@ -173,7 +175,28 @@ func (e *Engine) clusterDiagnostics(c *config.Cluster, err error) []Diagnostic {
 			r = at
 		}
 		d.locate(r, e.Config.Sources)
+		d.Source = e.secrets.text(d.Source)
 		out = append(out, d)
 	}
 	return out
+}
+
+// count writes "1 document", "336,776 documents".
+func count(n int64, noun string) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	if n != 1 {
+		noun += "s"
+	}
+	return s + " " + noun
+}
+
+// join writes a list as a sentence does: "a", "a and b", "a, b and c".
+func join(list []string) string {
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
 }

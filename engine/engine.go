@@ -3,13 +3,12 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/zclconf/go-cty/cty"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/esmig/esmig/config"
 	"github.com/esmig/esmig/providers"
@@ -44,7 +43,8 @@ func New(o Options) *Engine {
 		o.Parallelism = 10
 	}
 	e := &Engine{Options: o, clusters: map[string]providers.Cluster{}}
-	e.secrets = newSecrets(o.Config.Secrets, o.Store.Get().Salt)
+	e.secrets = newSecrets(o.Config, o.Store.Get().Salt)
+	e.salted = e.secrets
 	for _, name := range slices.Sorted(maps.Keys(o.Config.Clusters)) {
 		c := o.Config.Clusters[name]
 		conn, err := o.Connect(c.ClusterConfig)
@@ -57,7 +57,7 @@ func New(o Options) *Engine {
 	return e
 }
 
-// send hands an event to the sink, one at a time and without secrets.
+// send hands an event to the sink, one at a time.
 func (e *Engine) send(ev Event) {
 	if e.Sink == nil {
 		return
@@ -73,31 +73,29 @@ type node struct {
 	kind  *providers.Kind
 	block *config.Block // nil: the block is gone
 	obj   *state.Object // nil: never applied
-	res   providers.Resource
-	task  providers.Task
+	// res or task is set. Neither: a task whose block is gone, or an object
+	// whose cluster is gone; both can only be forgotten.
+	res  providers.Resource
+	task providers.Task
+
 	stage providers.Stage // effective: see order
 	needs []*node         // by reference or depends_on
-	// begun holds the engine's journal record of a step that did not end.
-	begun *begun
+	out   bool            // left out by -target
+
 	// heldBack are paths of settings that an interrupted apply still withholds:
 	// whether they are there already is no drift.
 	heldBack []string
 	// now is what the cluster answered, settled; nil: not there.
-	now  providers.JSON
-	step *Step // what to do; nil: nothing
+	now         providers.JSON
+	fingerprint string // of now
+	step        *Step  // what to do; nil: nothing
 }
 
-// begun is the engine's own journal record, written before a step's first
-// request: an object that is there afterwards was made by esmig.
-type begun struct {
-	Action Action `json:"begin"`
-	At     string `json:"at"` // RFC 3339
-}
+// made: an apply that was interrupted had begun to make the object, which is
+// therefore esmig's if it is there.
+func (n *node) made() bool { return n.obj != nil && n.obj.Phase == "" && n.obj.Pending != nil }
 
-// madeBefore: an apply that was interrupted had begun to make the object.
-func (n *node) madeBefore() bool { return n.begun != nil && n.begun.Action == Create }
-
-// cluster and id of a node's object, "" for what has none.
+// where is a node's object: its cluster and what it is called there.
 func (n *node) where() (cluster, id string) {
 	switch {
 	case n.res != nil:
@@ -118,108 +116,12 @@ func (n *node) declaredStage() providers.Stage {
 	return n.kind.Stage
 }
 
-// bind makes a node of every block and of every object that has none.
-func (e *Engine) bind(st *state.State) ([]*node, []Diagnostic) {
-	ds := slices.Clone(e.broken)
-	var nodes []*node
-	seen := map[providers.Addr]bool{}
-	for _, b := range e.Config.Blocks {
-		seen[b.Addr] = true
-		n := &node{addr: b.Addr, kind: b.Kind, block: b, obj: st.Find(b.Addr)}
-		nodes = append(nodes, n)
-		if len(e.broken) > 0 {
-			continue
-		}
-		in := providers.Instance{Addr: b.Addr, Args: b.Args, Clusters: e.clusters}
-		var err error
-		if b.Kind.Task != nil {
-			n.task, err = b.Kind.Task(in)
-		} else {
-			n.res, err = b.Kind.Resource(in)
-		}
-		if err != nil {
-			ds = append(ds, e.blockDiagnostics(b, err)...)
-		}
-	}
-	for i := range st.Objects {
-		o := &st.Objects[i]
-		if seen[o.Addr] {
-			continue
-		}
-		n, d := e.bindStored(o)
-		if d != nil {
-			ds = append(ds, *d)
-			continue
-		}
-		nodes = append(nodes, n)
-	}
-	slices.SortFunc(nodes, func(a, b *node) int { return a.addr.Compare(b.addr) })
-	if !failed(ds) {
-		for _, n := range nodes {
-			if err := e.readBegun(n); err != nil {
-				ds = append(ds, Diagnose(err))
-				break
-			}
-		}
-	}
-	return nodes, ds
-}
+// is says whether an address means the node: without a key it means all
+// instances of a block.
+func (n *node) is(a providers.Addr) bool { return means(a, n.addr) }
 
-// bindStored makes the node of an object whose block is gone: with the
-// cluster, the name, and what was declared last.
-func (e *Engine) bindStored(o *state.Object) (*node, *Diagnostic) {
-	i := slices.IndexFunc(e.Kinds, func(k *providers.Kind) bool { return k.Name == o.Addr.Kind })
-	if i < 0 {
-		return nil, &Diagnostic{Severity: providers.SeverityError, Code: "unknown_kind", Addr: o.Addr.String(), Summary: "Unknown kind in the state",
-			Detail: fmt.Sprintf("The state holds %s, but this esmig has no kind %q: a newer esmig wrote it. Use that one, or forget the object with\n\n    esmig state rm '%s'", o.Addr, o.Addr.Kind, o.Addr)}
-	}
-	k := e.Kinds[i]
-	n := &node{addr: o.Addr, kind: k, obj: o}
-	if k.Task != nil {
-		return n, nil // a task without a block is only forgotten
-	}
-	if e.clusters[o.Cluster] == nil {
-		return nil, &Diagnostic{Severity: providers.SeverityError, Code: "cluster_gone", Addr: o.Addr.String(), Summary: "Cluster block is gone",
-			Detail: fmt.Sprintf("%s was made on cluster %q, whose block is gone, so its object cannot be looked at or deleted. Write the cluster block again, or forget the object with\n\n    esmig state rm '%s'", o.Addr, o.Cluster, o.Addr)}
-	}
-	args := map[string]cty.Value{}
-	for _, a := range k.Attrs {
-		args[a.Name] = cty.NullVal(a.Type)
-		switch {
-		case a.Type.Equals(providers.ClusterType):
-			args[a.Name] = providers.ClusterValue(o.Cluster)
-		case a.Name == "name":
-			args[a.Name] = cty.StringVal(o.ID)
-		}
-	}
-	for _, b := range k.Blocks {
-		args[b.Name] = cty.NullVal(cty.DynamicPseudoType)
-	}
-	res, err := k.Resource(providers.Instance{Addr: o.Addr, Args: cty.ObjectVal(args), Stored: o.Declared, Clusters: e.clusters})
-	if err != nil {
-		d := Diagnose(err)
-		d.Addr = o.Addr.String()
-		return nil, &d
-	}
-	n.res = res
-	return n, nil
-}
-
-// readBegun finds the record of a step that was begun and did not end.
-func (e *Engine) readBegun(n *node) error {
-	for rec, err := range e.Store.Records(n.addr) {
-		if err != nil {
-			return err
-		}
-		var b begun
-		if err := decodeInto(rec, &b); err != nil {
-			return err
-		}
-		if b.Action != "" {
-			n.begun = &b
-		}
-	}
-	return nil
+func means(a, instance providers.Addr) bool {
+	return a == instance || !a.Keyed && a == instance.Block()
 }
 
 // observe asks the cluster for a node's object and settles what the server may
@@ -233,36 +135,67 @@ func (e *Engine) observe(ctx context.Context, n *node) (providers.JSON, []string
 		return nil, nil, err
 	}
 	if v, ok := n.res.(providers.Volatile); ok && n.obj != nil && n.obj.Observed != nil {
-		return v.Settle(ctx, n.obj.Observed, now)
+		return v.Settle(ctx, e.secrets.reveal(n.obj.Observed, n.res.Declared(), now), now)
 	}
 	return now, nil, nil
 }
 
+// lookAtOnce bounds the requests that planning sends at a time.
+const lookAtOnce = 8
+
+// each calls f for all nodes, several at once.
+func each(ctx context.Context, nodes []*node, f func(context.Context, int, *node)) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookAtOnce)
+	for i, n := range nodes {
+		g.Go(func() error {
+			f(gctx, i, n)
+			return gctx.Err()
+		})
+	}
+	return g.Wait()
+}
+
 // Validate checks everything that can be checked without a cluster.
 func (e *Engine) Validate() []Diagnostic {
-	nodes, ds := e.bind(&state.State{})
+	_, ds := e.outline()
+	return ds
+}
+
+// outline orders all blocks as if nothing were there yet, without asking a
+// cluster.
+func (e *Engine) outline() ([]*node, []Diagnostic) {
+	nodes, ds := e.bind(context.Background(), &state.State{})
 	if failed(ds) {
-		return ds
+		return nil, ds
 	}
-	e.assumeAll(nodes)
-	_, more := e.order(nodes)
-	return append(ds, more...)
+	assumeAll(nodes)
+	sorted, more := e.order(nodes)
+	return sorted, append(ds, more...)
 }
 
 // assumeAll plans as if nothing were there yet: for what needs no cluster.
-func (e *Engine) assumeAll(nodes []*node) {
+func assumeAll(nodes []*node) {
 	for _, n := range nodes {
-		cluster, id := n.where()
-		n.step = &Step{Addr: n.addr, Cluster: cluster, ID: id, Action: Create}
+		n.step = newStep(n, unseen)
+		n.step.Action = Create
 		if n.task != nil {
 			n.step.Action = Migrate
 		}
 	}
-	e.withhold(nodes)
+	newFlow(nodes).withhold()
 }
 
-func failed(ds []Diagnostic) bool {
-	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == providers.SeverityError })
+func failed(ds []Diagnostic) bool { return firstError(ds) != nil }
+
+// firstError is the first diagnostic that stops an apply, nil if there is none.
+func firstError(ds []Diagnostic) error {
+	for _, d := range ds {
+		if d.Severity == providers.SeverityError {
+			return d
+		}
+	}
+	return nil
 }
 
 // stamp is the only clock that goes into what is stored.

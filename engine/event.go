@@ -65,11 +65,12 @@ type StepNote struct {
 
 // StepDone: the step is done and recorded.
 type StepDone struct {
-	Addr     providers.Addr    `json:"address"`
-	Action   Action            `json:"action"`
-	Restores []string          `json:"restores,omitempty"`
-	Seconds  float64           `json:"seconds"`
-	Result   *providers.Result `json:"result,omitempty"` // migrations
+	Addr     providers.Addr      `json:"address"`
+	Action   Action              `json:"action"`
+	Restores []string            `json:"restores,omitempty"`
+	Seconds  float64             `json:"seconds"`
+	Result   *providers.Result   `json:"result,omitempty"` // migrations
+	Repaired *providers.Repaired `json:"repaired,omitempty"`
 }
 
 // StepFailed: the step failed, or did not start because one that it needs did
@@ -103,6 +104,7 @@ type Summary struct {
 	Forgotten  int     `json:"forgotten"`
 	Migrated   int     `json:"migrated"`
 	Verified   int     `json:"verified"`
+	Repaired   int     `json:"repaired,omitempty"`
 	Restored   int     `json:"restored"`
 	Failed     int     `json:"failed"`
 	Unverified int     `json:"unverified"` // verification found a difference

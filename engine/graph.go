@@ -6,66 +6,106 @@ import (
 	"strings"
 
 	"github.com/esmig/esmig/providers"
-	"github.com/esmig/esmig/state"
 )
 
-// Pipeline settings: a reference from one of them orders nothing at the
-// object's own step while the setting is withheld there.
-func isPipelineSetting(name string) bool {
-	name = strings.TrimPrefix(name, "index.")
-	return name == "default_pipeline" || name == "final_pipeline"
-}
-
-// order resolves references, pulls forward what an earlier stage refers to,
-// and returns the nodes in a stable order: by stage, then by reference, then by
-// address. A cycle is an error that names its blocks.
+// order resolves references, finds the stage of each node, and returns the
+// nodes in a stable order: by stage, then by reference, then by address. A
+// cycle is an error that names its blocks.
 //
 // Stages need no edges of their own: on one cluster a step waits for all steps
 // of lower stages. A reference overrides that by moving what is referred to
-// forward into the stage of who refers, so stages can never close a cycle.
+// forward into the stage of who refers, so stages can never close a cycle. Data
+// is never moved forward: who waits for it comes with the cutover.
 func (e *Engine) order(nodes []*node) ([]*node, []Diagnostic) {
 	byBlock := map[providers.Addr][]*node{}
 	for _, n := range nodes {
 		byBlock[n.addr.Block()] = append(byBlock[n.addr.Block()], n)
 	}
-	find := func(a providers.Addr) []*node {
-		all := byBlock[a.Block()]
-		if !a.Keyed {
-			return all
-		}
-		return slices.DeleteFunc(slices.Clone(all), func(n *node) bool { return n.addr != a })
-	}
+	wishes := map[*node][]*node{}
 	for _, n := range nodes {
 		n.needs, n.stage = nil, n.declaredStage()
-		var to []providers.Addr
-		if n.block == nil {
-			if n.obj != nil {
-				to = n.obj.DependsOn
-			}
-		} else {
-			to = slices.Clone(n.block.DependsOn)
-			for _, r := range n.block.Refs {
-				if isPipelineSetting(r.Setting) && len(n.withheld()) > 0 {
-					continue
+		add := func(list *[]*node, a providers.Addr) {
+			for _, m := range byBlock[a.Block()] {
+				// A reference in the files means no object whose block is gone.
+				if m != n && m.is(a) && (n.block == nil || m.block != nil) && !slices.Contains(*list, m) {
+					*list = append(*list, m)
 				}
-				to = append(to, r.To)
 			}
 		}
-		for _, a := range to {
-			for _, m := range find(a) {
-				if m != n && !slices.Contains(n.needs, m) {
-					n.needs = append(n.needs, m)
+		if n.block == nil {
+			if n.obj != nil {
+				for _, a := range n.obj.DependsOn {
+					add(&n.needs, a)
 				}
+			}
+			continue
+		}
+		for _, a := range n.block.DependsOn {
+			add(&n.needs, a)
+		}
+		var wish []*node
+		for _, r := range n.block.Refs {
+			switch {
+			case !isPipelineSetting(r.Setting):
+				add(&n.needs, r.To)
+			case len(n.withheld()) == 0:
+				add(&wish, r.To)
+			}
+		}
+		wishes[n] = wish
+	}
+	// The pipeline of a setting that is not withheld should come first, but
+	// must not close a cycle: servers take the name of one that is not there.
+	for _, n := range nodes {
+		for _, m := range wishes[n] {
+			if !slices.Contains(n.needs, m) && !reaches(m, n) {
+				n.needs = append(n.needs, m)
 			}
 		}
 		slices.SortFunc(n.needs, func(a, b *node) int { return a.addr.Compare(b.addr) })
 	}
-	// Depth first: a node's needs come before it; what is open and met again
-	// closes a cycle.
-	var sorted, path []*node
+	sorted, cycle := topological(nodes)
+	if cycle != nil {
+		return nil, []Diagnostic{e.cycleDiagnostic(cycle)}
+	}
+	waits := map[*node]bool{} // for data
+	for _, n := range sorted {
+		waits[n] = slices.ContainsFunc(n.needs, func(m *node) bool { return m.kind.Task != nil || waits[m] })
+		if waits[n] && n.block != nil && n.stage < providers.StageData {
+			n.stage = providers.StageCutover
+		}
+	}
+	for _, n := range slices.Backward(sorted) { // who refers comes later in sorted
+		for _, m := range n.needs {
+			if n.block != nil || m.block == nil { // what is gone moves nothing that is not
+				m.stage = min(m.stage, n.stage)
+			}
+		}
+	}
+	slices.SortStableFunc(sorted, func(a, b *node) int { return int(a.stage) - int(b.stage) })
+	return sorted, nil
+}
+
+// reaches says whether n needs m, directly or not.
+func reaches(n, m *node) bool {
+	seen := map[*node]bool{}
+	var visit func(*node) bool
+	visit = func(x *node) bool {
+		if x == m {
+			return true
+		}
+		seen[x] = true
+		return slices.ContainsFunc(x.needs, func(y *node) bool { return !seen[y] && visit(y) })
+	}
+	return visit(n)
+}
+
+// topological sorts depth first: a node's needs come before it; what is open
+// and met again closes a cycle.
+func topological(nodes []*node) (sorted, cycle []*node) {
 	const open, done = 1, 2
 	mark := map[*node]int{}
-	var cycle []*node
+	var path []*node
 	var visit func(n *node)
 	visit = func(n *node) {
 		if cycle != nil || mark[n] == done {
@@ -87,16 +127,7 @@ func (e *Engine) order(nodes []*node) ([]*node, []Diagnostic) {
 	for _, n := range nodes {
 		visit(n)
 	}
-	if cycle != nil {
-		return nil, []Diagnostic{e.cycleDiagnostic(cycle)}
-	}
-	for i := len(sorted) - 1; i >= 0; i-- { // who refers comes later in sorted
-		for _, m := range sorted[i].needs {
-			m.stage = min(m.stage, sorted[i].stage)
-		}
-	}
-	slices.SortStableFunc(sorted, func(a, b *node) int { return int(a.stage) - int(b.stage) })
-	return sorted, nil
+	return sorted, cycle
 }
 
 func (e *Engine) cycleDiagnostic(cycle []*node) Diagnostic {
@@ -120,16 +151,11 @@ func (e *Engine) cycleDiagnostic(cycle []*node) Diagnostic {
 // Graph draws the order of everything that the files declare, as DOT or as
 // Mermaid, without asking a cluster.
 func (e *Engine) Graph(format string) (string, []Diagnostic) {
-	nodes, ds := e.bind(&state.State{})
+	nodes, ds := e.outline()
 	if failed(ds) {
 		return "", ds
 	}
-	e.assumeAll(nodes)
-	nodes, more := e.order(nodes)
-	if failed(more) {
-		return "", append(ds, more...)
-	}
-	steps := e.steps(nodes)
+	steps := newFlow(nodes).steps(nodes)
 	var b strings.Builder
 	ids := map[string]string{}
 	for i, s := range steps {

@@ -77,9 +77,9 @@ func (e *Engine) CheckPlan(ctx context.Context, p *Plan) []Diagnostic {
 			Detail: fmt.Sprintf(format, args...) + " Nothing has been changed. Plan again with esmig plan -out FILE and review that."}}
 	}
 	st := e.Store.Get()
-	e.salted = newSecrets(e.Config.Secrets, p.Salt)
+	e.salted = newSecrets(e.Config, p.Salt)
 	switch {
-	case p.Lineage != st.Lineage && !(st.Serial == 0 && p.Serial == 0):
+	case p.Lineage != st.Lineage && p.Serial > 0: // a state that was never written has none to keep
 		return stale("It was made for another state (lineage %s, here %s).", p.Lineage, st.Lineage)
 	case p.Serial != st.Serial:
 		return stale("The state has changed since: an apply ran after this plan was made (serial %d, now %d).", p.Serial, st.Serial)
@@ -91,9 +91,24 @@ func (e *Engine) CheckPlan(ctx context.Context, p *Plan) []Diagnostic {
 			return stale("The sensitive variable %q has another value, or none, than when this plan was made.", name)
 		}
 	}
-	nodes, ds := e.bind(st)
+	nodes, ds := e.bind(ctx, st)
 	if failed(ds) {
 		return ds
+	}
+	byAddr := map[providers.Addr]*node{}
+	for _, n := range nodes {
+		n.out = true
+		byAddr[n.addr] = n
+	}
+	for _, s := range p.Steps {
+		n := byAddr[s.Addr]
+		if n == nil {
+			return stale("It has a step for %s, which the files and the state no longer have.", s.Addr)
+		}
+		n.out = false
+		if s.Action != Restore {
+			n.step = s
+		}
 	}
 	clusters, ds, err := e.identify(ctx, nodes, st)
 	if err != nil {
@@ -112,19 +127,25 @@ func (e *Engine) CheckPlan(ctx context.Context, p *Plan) []Diagnostic {
 		if s.Fingerprint == unseen || s.Fingerprint == "" {
 			continue
 		}
-		i := slices.IndexFunc(nodes, func(n *node) bool { return n.addr == s.Addr && n.res != nil })
-		if i < 0 {
-			return stale("It has a step for %s, which the files and the state no longer have.", s.Addr)
-		}
-		now, _, err := e.observe(ctx, nodes[i])
+		n := byAddr[s.Addr]
+		now, _, err := e.observe(ctx, n)
 		if err != nil {
-			return e.nodeDiagnostics(nodes[i], err)
+			return e.nodeDiagnostics(n, err)
 		}
 		if e.fingerprint(now) != s.Fingerprint {
 			return stale("%s (%s on %s) was changed on the cluster since.", s.Addr, s.ID, s.Cluster)
 		}
+		if s.Action == Delete || s.Action == Replace {
+			if err := e.mayGo(ctx, s, n); err != nil {
+				return e.nodeDiagnostics(n, err)
+			}
+		}
 	}
-	return nil
+	ds, err = e.preflight(ctx, newFlow(nodes)) // the way between the clusters, and documents that came since
+	if err != nil {
+		ds = append(ds, Diagnose(err))
+	}
+	return ds
 }
 
 // secretHashes of the sensitive variables, so that apply FILE can tell whether

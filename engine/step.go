@@ -20,6 +20,7 @@ const (
 	Migrate Action = "migrate"
 	Resume  Action = "resume" // go on with a migration that was interrupted
 	Verify  Action = "verify"
+	Repair  Action = "repair" // copy again just what is missing or different
 )
 
 // Symbol is the sign that a plan shows.
@@ -33,7 +34,7 @@ func (a Action) Symbol() string {
 		return "±"
 	case Delete:
 		return "-"
-	case Migrate, Resume, Verify:
+	case Migrate, Resume, Verify, Repair:
 		return "»"
 	case Adopt, Forget:
 		return "·"
@@ -56,6 +57,8 @@ type Step struct {
 	Alarm  bool   `json:"alarm,omitempty"`
 	// Restart: what was recorded of the migration is dropped first.
 	Restart bool `json:"restart,omitempty"`
+	// DeleteExtra: a repair deletes what only the destination has.
+	DeleteExtra bool `json:"delete_extra,omitempty"`
 	// Notes are lines of information below the step.
 	Notes []string `json:"notes,omitempty"`
 	// Before and After are what the diff shows; sensitive values are hashed.
@@ -114,6 +117,8 @@ type Plan struct {
 	Destroy bool `json:"destroy,omitempty"`
 	// SecretHashes of sensitive variables, salted: apply FILE compares them.
 	SecretHashes map[string]string `json:"secret_hashes,omitempty"`
+	// Variables that are not sensitive and got a value from outside.
+	Variables map[string]providers.JSON `json:"variables,omitempty"`
 	// Outputs as in Summary.
 	Outputs map[string]providers.JSON `json:"outputs,omitempty"`
 }

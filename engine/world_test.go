@@ -20,10 +20,12 @@ import (
 
 // world is two fake clusters, a folder and a state: no socket, no disk.
 type world struct {
-	t              *testing.T
+	t              testing.TB
 	net            *providertest.Network
 	source, target *providertest.Fake
 	fs             *state.MemFS
+	disk           state.FS // fs, or what stands before it
+	parallelism    int
 	vars           []string
 	mu             sync.Mutex
 	events         []engine.Event
@@ -40,8 +42,9 @@ cluster "hosted" { endpoint = "http://source:9200" }
 cluster "target" { endpoint = "http://target:9200" }
 `
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, net: &providertest.Network{}, fs: state.NewMemFS()}
+	w.disk = w.fs
 	w.source = providertest.NewFake(providertest.Options{Name: "source", Network: w.net, Whitelist: []string{"*:*"}})
 	w.target = providertest.NewFake(providertest.Options{Name: "target", Network: w.net, Whitelist: []string{"source:9200"}})
 	w.net.Join("source:9200", w.source)
@@ -98,11 +101,11 @@ func (w *world) load() (*engine.Engine, *state.Store) {
 	if ds.HasErrors() {
 		w.t.Fatal(ds)
 	}
-	store, err := state.Open(w.fs, "esmig.state.json", "0.1.0")
+	store, err := state.Open(w.disk, "esmig.state.json", "0.1.0")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return engine.New(engine.Options{Config: cfg, Store: store, Kinds: all.Kinds(),
+	return engine.New(engine.Options{Config: cfg, Store: store, Kinds: all.Kinds(), Parallelism: w.parallelism,
 		Connect: func(c providers.ClusterConfig) (providers.Cluster, error) {
 			return elasticsearch.Connect(c, w.net.Transport())
 		},

@@ -28,6 +28,22 @@ type Progress struct {
 	Rejections int64  `json:"rejections"`
 }
 
+// Controlled is a Journal by which a user steers a task that runs, also from
+// another process. A Journal need not be one.
+type Controlled interface {
+	// Control is what the user wants now. It is asked often.
+	Control() Control
+}
+
+// Control is what a user wants of a task that runs.
+type Control struct {
+	// Paused: no range is begun; what runs already goes on to its end.
+	Paused bool `json:"paused,omitempty"`
+	// RequestsPerSecond is documents per second over all ranges together; 0: as
+	// the block says.
+	RequestsPerSecond float64 `json:"requests_per_second,omitempty"`
+}
+
 // DeadLetters is a Journal that keeps the documents that a destination refused,
 // for people to look at and to send again. A Journal need not be one. What one
 // run refused replaces what an earlier run did: it read the documents again.

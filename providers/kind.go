@@ -222,6 +222,81 @@ type Task interface {
 	Verify(ctx context.Context, j Journal, done JSON) (Verification, error)
 }
 
+// Sharer is a Task that is verified together with the others that write into
+// its destination.
+type Sharer interface {
+	Task
+	// Share tells, before Verify or Repair, of all others with the same
+	// destination. Without it the destination is taken to be the task's own.
+	Share(peers []Peer)
+}
+
+// Peer is another task that writes into the same destination.
+type Peer struct {
+	Task Task
+	Done JSON // the sum of its finished run; nil: it is not finished
+}
+
+// Repairer is a Task that can mend what its verification finds.
+type Repairer interface {
+	Task
+	// Repair compares all documents, copies those again that are missing or
+	// different, and verifies once more: the Verification is the one after,
+	// and what is still different is in the error, as with Verify. Documents
+	// that only the destination has stay, unless deleteExtra.
+	Repair(ctx context.Context, j Journal, done JSON, deleteExtra bool) (Repaired, Verification, error)
+}
+
+// Repaired is what a repair wrote.
+type Repaired struct {
+	Created int64 `json:"created"` // were missing
+	Updated int64 `json:"updated"` // were different
+	Deleted int64 `json:"deleted"` // were on the destination only
+	Failed  int64 `json:"failed"`  // refused, or changed by somebody else meanwhile
+}
+
+// Steerable is a Task that can be looked at and steered while it runs, also by
+// another process than the one that runs it.
+type Steerable interface {
+	Task
+	// Status tells how far it is, from its journal and from the servers, with
+	// reads only. After an error it holds what the journal alone says.
+	Status(ctx context.Context, j Journal) (Status, error)
+	// Throttle sends a speed to the tasks that run on servers: documents per
+	// second over all of them together; 0: as declared. It returns how many
+	// took it.
+	Throttle(ctx context.Context, j Journal, perSecond float64) (int, error)
+	// Cancel ends the tasks that run on servers and records that, so that the
+	// next Run begins their ranges again. It returns how many it ended.
+	Cancel(ctx context.Context, j Journal) (int, error)
+}
+
+// Status is how far a task is.
+type Status struct {
+	Done   int64 `json:"done"`  // documents
+	Total  int64 `json:"total"` // 0: not known yet
+	Ranges int   `json:"ranges"`
+	// A range is done, or runs in a server's task, or was begun and has none
+	// (a stream's, or one whose task is lost), or is still open.
+	RangesDone    int          `json:"ranges_done"`
+	RangesRunning int          `json:"ranges_running"`
+	RangesBegun   int          `json:"ranges_begun"`
+	RangesOpen    int          `json:"ranges_open"`
+	PerSecond     float64      `json:"per_second"` // documents, of the running tasks
+	Tasks         []ServerTask `json:"tasks"`
+}
+
+// ServerTask is a range that a server copies by itself.
+type ServerTask struct {
+	ID                string  `json:"id"`
+	Range             string  `json:"range"`
+	Index             string  `json:"index"` // of the source
+	Done              int64   `json:"done"`
+	Total             int64   `json:"total"`
+	RequestsPerSecond float64 `json:"requests_per_second"` // 0: as fast as it can
+	Seconds           float64 `json:"seconds"`             // that it runs
+}
+
 // TaskChange says what a changed declaration means for a finished task.
 type TaskChange struct {
 	Copy   []string // arguments that change what is copied: "query"
@@ -294,6 +369,7 @@ type Verification struct {
 	Different   int64        `json:"different"`
 	Extra       int64        `json:"extra"`
 	Newer       int64        `json:"newer_on_source,omitempty"`
+	Deleted     int64        `json:"deleted_on_source,omitempty"` // on the destination still
 	Examples    []Difference `json:"examples,omitempty"`
 	Notes       []string     `json:"notes,omitempty"` // "contents were not compared, because …"
 }

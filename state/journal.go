@@ -110,6 +110,9 @@ func (s *Store) loadJournal(st *State, saved bool) (*journal, error) {
 	if err != nil {
 		return nil, &ReadError{s.journalPath(), err}
 	}
+	if s.shared {
+		s.content = data
+	}
 	return j, nil
 }
 
@@ -320,6 +323,9 @@ func (s *Store) rewriteJournal(needed bool) error {
 func (s *Store) journalData() ([]byte, error) {
 	if s.journal.size == 0 {
 		return nil, nil
+	}
+	if s.shared {
+		return s.content[:s.journal.size], nil
 	}
 	data, err := s.fs.ReadFile(s.journalPath())
 	if err != nil {

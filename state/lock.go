@@ -155,6 +155,21 @@ func ForceUnlock(fsys FS, path string) error {
 	return release(fsys, path, l)
 }
 
+// Holder says who holds the lock of a state, without waiting. It tries the lock
+// only where somebody left a name, so that it is in nobody's way.
+func Holder(fsys FS, path string) (LockInfo, bool) {
+	i := readInfo(fsys, path)
+	if i == (LockInfo{}) {
+		return i, false
+	}
+	l, err := fsys.Lock(lockPath(path))
+	if err == nil {
+		_ = l.Close()
+		return LockInfo{}, false
+	}
+	return i, errors.Is(err, ErrLocked)
+}
+
 // release removes the text while the lock is still held: afterwards it may be
 // the next one's.
 func release(fsys FS, path string, l io.Closer) error {

@@ -31,6 +31,8 @@ type Store struct {
 	journal journal
 	encoder encoder
 	lock    io.Closer
+	shared  bool   // see OpenShared
+	content []byte // of the journal, when shared
 
 	mu        sync.Mutex // guards the rest; never held while the disk is used
 	state     *State     // as it is on disk
@@ -47,6 +49,26 @@ func Open(fsys FS, path, version string) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// OpenShared opens a state that another process may be writing, for reading
+// only: what it holds belongs together and stays as it was then.
+func OpenShared(fsys FS, path, version string) (*Store, error) {
+	for tries := 0; ; tries++ {
+		before, err := readFile(fsys, path)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the state: %w", err)
+		}
+		s := &Store{fs: fsys, path: path, version: version, disk: make(chan struct{}, 1), shared: true}
+		err = s.load()
+		after, again := readFile(fsys, path)
+		if again == nil && bytes.Equal(before, after) || tries == 9 {
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
+		}
+	}
 }
 
 func (s *Store) journalPath() string { return s.path + ".journal" }

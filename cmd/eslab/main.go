@@ -91,6 +91,8 @@ func execute(args []string) (int, error) {
 		return 0, printEnv(os.Stdout, cache)
 	case "load":
 		return 0, load(ctx, cache, opts.args[0])
+	case dataCommand:
+		return 0, writeData(ctx, os.Stdout, cache, opts.args[0])
 	default: // fetch; parse let no other through
 		return 0, fetchAll(ctx, cache, artifactsOf(opts.servers), progress)
 	}

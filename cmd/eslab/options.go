@@ -29,7 +29,7 @@ func parse(args []string) (options, error) {
 	switch opts.command {
 	case "help", "-h", "-help", "--help":
 		return opts, errHelp
-	case "run", "up", "down", "env", "fetch", "load", superviseCommand:
+	case "run", "up", "down", "env", "fetch", "load", superviseCommand, dataCommand:
 	default:
 		return opts, fmt.Errorf(`unknown command %q; run "eslab help" for the list`, opts.command)
 	}
@@ -48,7 +48,9 @@ func parse(args []string) (options, error) {
 		return opts, errors.New("a command to run is missing; give it after --, as in: eslab run -- go test ./...")
 	case opts.command == "load" && len(opts.args) != 1:
 		return opts, errors.New("name the server to load, as in: eslab load source")
-	case opts.command != "run" && opts.command != "load" && len(opts.args) > 0:
+	case opts.command == dataCommand && len(opts.args) != 1:
+		return opts, errors.New("name the data set, as in: eslab data flights")
+	case opts.command != "run" && opts.command != "load" && opts.command != dataCommand && len(opts.args) > 0:
 		return opts, fmt.Errorf("%s takes no argument %q", opts.command, opts.args[0])
 	}
 	var err error

@@ -17,8 +17,15 @@ func applyCommand(w World) *cli.Command {
 		UsageText:   "esmig apply\nesmig apply today.plan",
 		Flags: slices.Concat(planFlags(), varFlags(), applyFlags(), []cli.Flag{
 			&cli.StringSliceFlag{Name: "restart", Category: groupWhat, Usage: "`ADDRESS` of a migration that begins again instead of going on; may be repeated"},
+			onInterruptFlag(),
 		}),
-		Action: w.action(func(k *command) error { return apply(k, false) }),
+		Action: w.action(func(k *command) error {
+			o, err := k.planOptions()
+			if err != nil {
+				return err
+			}
+			return k.apply(k.flags.Args().First(), o, nil)
+		}),
 	}
 }
 
@@ -31,27 +38,30 @@ func applyFlags() []cli.Flag {
 	}
 }
 
-func apply(k *command, destroy bool) error {
-	file := k.flags.Args().First()
-	o, err := k.planOptions()
-	if err != nil {
-		return err
-	}
-	o.Destroy = destroy
+// apply carries out the plan in file or, without one, makes one, which accept
+// may refuse.
+func (k *command) apply(file string, o engine.PlanOptions, accept func(*engine.Plan) error) error {
 	if err := checkApply(k, file, o); err != nil {
 		return err
 	}
 	if err := k.openView(); err != nil {
 		return err
 	}
+	var p *engine.Plan
+	var err error
+	if file != "" {
+		if p, err = engine.ReadPlan(k.FS, join(k.dir, file)); err != nil {
+			return err
+		}
+		k.planned = p.Variables
+	}
 	e, unlock, err := k.open(k.flags.Command.Name)
 	defer func() { unlock() }()
 	if err != nil {
 		return err
 	}
-	var p *engine.Plan
 	if file != "" {
-		p, err = k.readPlan(e, file)
+		err = k.checkPlan(e, p)
 	} else {
 		p, err = e.Plan(k.flags.Context, o)
 	}
@@ -61,6 +71,11 @@ func apply(k *command, destroy bool) error {
 	if p.Failed() && !k.flags.Bool("json") {
 		k.showPlan(p, "")
 		return errTold
+	}
+	if accept != nil && !p.Failed() {
+		if err := accept(p); err != nil {
+			return err
+		}
 	}
 	k.sink(engine.PlanReady{Plan: p})
 	switch {
@@ -77,6 +92,7 @@ func apply(k *command, destroy bool) error {
 	k.begun = true
 	_, err = e.Apply(k.flags.Context, p)
 	k.rescue(e.Store)
+	k.afterInterrupt(e)
 	return err
 }
 
@@ -99,16 +115,16 @@ func checkApply(k *command, file string, o engine.PlanOptions) error {
 	case file != "" && (len(o.Targets) > 0 || len(o.Restart) > 0 || o.NoRefresh):
 		return usagef("The plan is made", "%s says what is done: -target, -restart and -refresh belong to the plan.", file)
 	}
+	if err := k.checkInterrupt(); err != nil {
+		return err
+	}
 	return k.atMost(1)
 }
 
-func (k *command) readPlan(e *engine.Engine, file string) (*engine.Plan, error) {
-	p, err := engine.ReadPlan(k.FS, join(k.dir, file))
-	if err != nil {
-		return nil, err
-	}
+// checkPlan refuses a plan from a file that is out of date.
+func (k *command) checkPlan(e *engine.Engine, p *engine.Plan) error {
 	if ds := e.CheckPlan(k.flags.Context, p); (&engine.Plan{Diagnostics: ds}).Failed() {
-		return nil, refused(ds)
+		return refused(ds)
 	}
-	return p, nil
+	return nil
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -25,25 +25,33 @@ import (
 type command struct {
 	World
 	flags    *cli.Context
-	dir      string              // of the configuration
-	view     view.View           // of events, once open
-	sink     engine.Sink         // into view
-	log      io.Closer           // of -json-into
-	warnings []engine.Diagnostic // about the files, not shown yet
-	begun    bool                // an apply has begun: "nothing has been changed" is no longer true
+	dir      string                    // of the configuration
+	view     view.View                 // of events, once open
+	sink     engine.Sink               // into view
+	junit    *view.JUnit               // of -junit; nil without
+	files    []io.Closer               // of -json-into and -junit
+	in       *bufio.Reader             // of Stdin, once something was asked
+	planned  map[string]providers.JSON // values of variables, of a plan file
+	warnings []engine.Diagnostic       // about the files, not shown yet
+	begun    bool                      // an apply has begun: "nothing has been changed" is no longer true
 }
 
 // action wraps a command's function: what it returns is shown, once, in the
 // form that the flags ask for.
 func (w World) action(f func(*command) error) cli.ActionFunc {
 	return func(c *cli.Context) error {
-		k := &command{World: w, flags: c, dir: filepath.Join(w.Dir, c.String("chdir"))}
+		k := &command{World: w, flags: c, dir: join(w.Dir, c.String("chdir"))}
 		err := f(k)
+		if k.junit != nil && err != nil && !k.begun {
+			for _, d := range diagnose(err) {
+				k.junit.Fail(d)
+			}
+		}
 		if k.view != nil {
 			k.view.Close()
 		}
-		if k.log != nil {
-			_ = k.log.Close()
+		for _, f := range k.files {
+			_ = f.Close()
 		}
 		if err != nil && c.Context.Err() != nil && !k.begun {
 			err = context.Canceled
@@ -131,7 +139,7 @@ func diagnose(err error) []engine.Diagnostic {
 // load reads the configuration and shows its warnings.
 func (k *command) load() (*config.Config, error) {
 	cfg, ds := config.Load(config.Options{
-		Dir: k.dir, Files: k.FS, Kinds: all.Kinds(), Env: k.Env, Version: k.Version,
+		Dir: k.dir, Files: k.FS, Kinds: all.Kinds(), Env: k.Env, Planned: k.planned, Version: k.Version,
 		Vars: k.flags.StringSlice("var"), VarFiles: k.flags.StringSlice("var-file"),
 	})
 	found := engine.FromHCL(ds, cfg.Sources)
@@ -155,7 +163,11 @@ func (k *command) open(operation string) (e *engine.Engine, unlock func(), err e
 	if err != nil {
 		return nil, unlock, err
 	}
-	store, err := state.Open(k.FS, join(k.dir, cfg.Settings.StatePath), k.Version)
+	openState := state.OpenShared // another esmig may be writing it
+	if operation != "" {
+		openState = state.Open
+	}
+	store, err := openState(k.FS, join(k.dir, cfg.Settings.StatePath), k.Version)
 	if err != nil {
 		return nil, unlock, err
 	}

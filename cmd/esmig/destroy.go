@@ -16,7 +16,12 @@ func destroyCommand(w World) *cli.Command {
 			if err := k.atMost(0); err != nil {
 				return err
 			}
-			return apply(k, true)
+			o, err := k.planOptions()
+			if err != nil {
+				return err
+			}
+			o.Destroy = true
+			return k.apply("", o, nil)
 		}),
 	}
 }

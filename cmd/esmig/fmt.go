@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/urfave/cli/v2"
 
 	"github.com/esmig/esmig/config"
+	"github.com/esmig/esmig/engine"
 	"github.com/esmig/esmig/state"
 )
 
@@ -42,6 +44,9 @@ func format(k *command) error {
 		before, err := k.FS.ReadFile(path)
 		if err != nil {
 			return problem("unreadable", "File cannot be read", "%v", err)
+		}
+		if ds := config.Syntax(name, before); ds.HasErrors() {
+			return refused(engine.FromHCL(ds, map[string]*hcl.File{name: {Bytes: before}}))
 		}
 		after := config.Format(before)
 		if bytes.Equal(before, after) {

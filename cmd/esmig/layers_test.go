@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"cmd/esmig/view":          {"engine", "providers", "state"},
 	"cmd/esmig":               {"cmd/esmig/view", "config", "engine", "providers", "providers/all", "providers/elasticsearch", "state"},
 	"cmd/eslab":               {},
+	"cmd/esbench":             {},
 }
 
 // doors are imports and calls that only some packages may use, so that the
@@ -40,9 +41,9 @@ var doors = []struct {
 	{"github.com/urfave/cli/v2", []string{"cmd/esmig"}},
 	{"github.com/vbauerster/mpb/v8", []string{"cmd/esmig/view"}},
 	{"github.com/fatih/color", []string{"cmd/esmig/view"}},
-	{"os", []string{"cmd/esmig", "cmd/eslab", "state"}},
-	{"os/exec", []string{"cmd/eslab"}},
-	{"fmt.Print", []string{"cmd/eslab"}},
+	{"os", []string{"cmd/esmig", "cmd/eslab", "cmd/esbench", "state"}},
+	{"os/exec", []string{"cmd/eslab", "cmd/esbench"}},
+	{"fmt.Print", []string{"cmd/eslab", "cmd/esbench"}},
 	{"fmt.Println", []string{"cmd/eslab"}},
 	{"fmt.Printf", []string{"cmd/eslab"}},
 	{"http.DefaultClient", []string{}},

@@ -40,13 +40,20 @@ func world() World {
 	return w
 }
 
-// version is what the build recorded: a release's tag, or "dev".
+// revision is set by the linker (see the Makefile).
+var revision string
+
+// version is what the build recorded: a release's tag, or "dev" and the commit,
+// so that a state or a lock can be tied to the build that wrote it.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "dev"
+	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
 	}
-	return info.Main.Version
+	if revision != "" {
+		return "dev-" + revision
+	}
+	return "dev"
 }
 
 // keepMode gives a file that write replaces the mode that it had.

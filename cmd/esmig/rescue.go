@@ -16,7 +16,8 @@ func (k *command) rescue(s *state.Store) {
 	if meant == nil || err == nil && bytes.Equal(meant, written) {
 		return
 	}
-	path := filepath.Join(k.TempDir, "esmig-rescued.state.json")
+	// Named after the state, so that two configurations never meet.
+	path := filepath.Join(k.TempDir, "esmig-rescued-"+s.Get().Lineage[:8]+".state.json")
 	if err := state.WriteFile(k.FS, path, meant); err != nil {
 		fmt.Fprintf(k.Stdout, "%s\n", meant)
 		path = "FILE, with the JSON above in it"

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"testing"
 
@@ -33,9 +34,10 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code,
-			"fake": fake,
-			"hold": hold,
+			"code":  code,
+			"fake":  fake,
+			"hold":  hold,
+			"until": until,
 		},
 	})
 }
@@ -54,6 +56,25 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// until PATTERN PROGRAM ARGS… runs a program again and again until what it
+// prints matches.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN PROGRAM ARGS…")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[0])
+	for tries := 0; ; tries++ {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		out := ts.ReadFile("stdout")
+		if pattern.MatchString(out) {
+			return
+		}
+		if tries == 1000 {
+			ts.Fatalf("no match for %q", args[0])
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -161,10 +162,14 @@ func TestDiskFull(t *testing.T) {
 			s.fs.full = s.fs.full || r.Method == http.MethodPut
 			return providertest.Fault{}
 		})
-		s.want(exitError, "esmig state push tmp/esmig-rescued.state.json", "apply", "-auto-approve", "-parallelism", "1")
+		out, _ := s.run("apply", "-auto-approve", "-parallelism", "1")
+		rescued := regexp.MustCompile(`esmig state push (tmp/esmig-rescued-\w+\.state\.json)`).FindStringSubmatch(out)
+		if rescued == nil {
+			t.Fatalf("what was done is lost:\n%s", out)
+		}
 		s.fs.full = false
 		s.target.Fault(nil)
-		if err := s.fs.Rename("tmp/esmig-rescued.state.json", "work/rescued"); err != nil {
+		if err := s.fs.Rename(rescued[1], "work/rescued"); err != nil {
 			t.Fatal(err)
 		}
 		s.want(exitDone, "The state is now that of rescued.", "state", "push", "rescued")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/esmig/esmig/cmd/esmig/view"
 )
@@ -26,22 +27,35 @@ func (k *command) openView() error {
 		if err != nil {
 			return problem("log_not_written", "Events cannot be written", "%v", err)
 		}
-		k.log = f
+		k.files = append(k.files, f)
 		v = view.Tee(v, view.NewJSON(f, k.Version))
+	}
+	if name := k.flags.String("junit"); name != "" {
+		f, err := k.FS.Create(join(k.dir, name))
+		if err != nil {
+			return problem("report_not_written", "Report cannot be written", "%v", err)
+		}
+		k.files, k.junit = append(k.files, f), view.NewJUnit(f)
+		v = view.Tee(v, k.junit)
 	}
 	k.view, k.sink = v, view.Recorder(v)
 	return nil
+}
+
+// answer reads a line.
+func (k *command) answer() string {
+	if k.in == nil {
+		k.in = bufio.NewReader(k.Stdin)
+	}
+	line, _ := k.in.ReadString('\n')
+	return strings.TrimRight(line, "\r\n")
 }
 
 // ask takes only "yes". A signal is an answer too.
 func (k *command) ask(question string) error {
 	fmt.Fprintf(k.Stdout, "\n%s Only \"yes\" is accepted: ", question)
 	answer := make(chan string, 1)
-	go func() {
-		s := bufio.NewScanner(k.Stdin)
-		s.Scan()
-		answer <- s.Text()
-	}()
+	go func() { answer <- k.answer() }()
 	select {
 	case <-k.flags.Context.Done():
 		fmt.Fprintln(k.Stdout)

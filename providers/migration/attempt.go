@@ -20,6 +20,9 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 	pause := time.Second
 	for begun := 0; ; {
 		if u.task == "" {
+			if err := r.hold(ctx); err != nil {
+				return err
+			}
 			if begun++; begun > mostAttempts {
 				return &trouble{what: gaveUp, unit: u, index: x.Name}
 			}
@@ -38,7 +41,10 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 				continue
 			}
 		}
-		answer, err := r.watch(ctx, u.task, r.info, func(s taskStatus) { r.progress(u, s, false) })
+		answer, err := r.watch(ctx, u.task, r.info, func(s taskStatus) {
+			r.progress(u, s, false)
+			r.pace(ctx, u, s, together)
+		})
 		if errors.Is(err, providers.ErrNotFound) { // the node that ran it is gone
 			if err := r.locate(ctx, u); err != nil {
 				return err
@@ -66,15 +72,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 					return err
 				}
 			}
-			if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c}); err != nil {
-				return err
-			}
-			r.mu.Lock()
-			u.counts = &c
-			delete(r.live, u)
-			r.mu.Unlock()
-			r.progress(nil, taskStatus{}, false)
-			return nil
+			return r.end(u, c)
 		case tooLarge:
 			if size == 1 {
 				verdict.unit, verdict.index = u, x.Name
@@ -112,13 +110,16 @@ func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
 	if err != nil {
 		return err
 	}
+	perSecond := r.rate() / float64(together)
+	if perSecond > 0 {
+		size = min(size, max(1, int(perSecond*longestBatch)))
+	}
 	opaque := r.l.opaque(u)
 	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size}); err != nil {
 		return err
 	}
-	u.begun, u.size = u.begun+1, size
-	id, err := r.start(context.WithoutCancel(ctx), r.request(x, query, size, r.remote, r.dest), opaque,
-		r.requestsPerSecond/float64(together))
+	u.begun, u.size, u.cancelled, u.paced = u.begun+1, size, false, nil
+	id, err := r.start(context.WithoutCancel(ctx), r.request(x, query, size, r.remote, r.dest), opaque, perSecond)
 	if errors.Is(err, providers.ErrUnavailable) {
 		return errAgain
 	}
@@ -129,6 +130,11 @@ func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
 	return r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
 }
 
+// longestBatch is for how many seconds a throttled task may write nothing: a
+// node that is about to leave hands a task on between two batches, and a slower
+// speed counts from the next one.
+const longestBatch = 5
+
 // locate looks for the task of an attempt that has no end: by its id, then by
 // its X-Opaque-Id. Afterwards u.task is one that the server knows, or empty.
 func (r *run) locate(ctx context.Context, u *unit) error {
@@ -137,6 +143,9 @@ func (r *run) locate(ctx context.Context, u *unit) error {
 		if err == nil || !errors.Is(err, providers.ErrNotFound) {
 			return err
 		}
+	}
+	if u.cancelled {
+		return nil
 	}
 	id, err := r.find(ctx, r.l.opaque(u), r.info)
 	if err != nil {

@@ -92,6 +92,11 @@ func (t *task) compareContents(ctx context.Context, x *sourceIndex, docs []hit, 
 // are compared by value, integers of any size exactly: a reindex from remote
 // writes 1e3 as 1000.0.
 func differences(id string, a, b providers.JSON) ([]providers.Difference, error) {
+	return differing(id, a, b, sameLeaf)
+}
+
+// differing lists the leaves that same does not find the same.
+func differing(id string, a, b providers.JSON, same func(a, b any) bool) ([]providers.Difference, error) {
 	va, err := providers.Decode(a)
 	if err != nil {
 		return nil, err
@@ -114,7 +119,7 @@ func differences(id string, a, b providers.JSON) ([]providers.Difference, error)
 			add(lb[0].Path, "absent", show(lb[0].Value))
 			lb = lb[1:]
 		default:
-			if !sameLeaf(la[0].Value, lb[0].Value) {
+			if !same(la[0].Value, lb[0].Value) {
 				add(la[0].Path, show(la[0].Value), show(lb[0].Value))
 			}
 			la, lb = la[1:], lb[1:]

@@ -1,11 +1,13 @@
 // Package migration is the kind that moves documents: a source index is cut
 // into ranges of _seq_no, the destination pulls each of them with _reindex as
-// a task of its own, a tail pass takes what was written meanwhile, and the
+// a task of its own (or, where it cannot reach the source, this process reads
+// and writes them: a stream), a tail pass takes what was written meanwhile, and the
 // result is compared with the source.
 //
 // Start reading at migration.go (what a user writes), then ranges.go (what is
 // to be done), run.go (doing it, from any point of the journal on), reindex.go
-// (one task on the server), preflight.go (what a plan finds) and verify.go.
+// (one task on the server) and stream.go (one range through this process), with
+// method.go to choose between them, preflight.go (what a plan finds) and verify.go.
 //
 // # What is recorded
 //

@@ -26,13 +26,6 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 			e.Findings = append(e.Findings, f)
 		}
 	}
-	e.Why = t.dstName + " can reach " + t.srcName
-	if remote == nil {
-		e.Why = t.srcName + " and " + t.dstName + " are the same cluster"
-		if t.srcName == t.dstName {
-			e.Why = "source and destination are on the same cluster"
-		}
-	}
 	l := &ledger{}
 	if p.Resume != nil {
 		if l, err = replay(p.Resume); err != nil {
@@ -66,12 +59,17 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 	}
 	e.Findings = append(e.Findings, dest...)
 	mayWrite := !slices.ContainsFunc(dest, func(f *providers.Finding) bool { return f.Code == "dest_privileges" || f.Code == "dest_denied" })
+	e.Why = "not asked because of the errors"
 	if len(indices) > 0 && mayWrite {
-		f, err := t.probe(ctx, indices[0].Name)
+		w, err := t.choose(ctx, remote, indices[0].Name)
 		if err != nil {
 			return e, err
 		}
-		find(f)
+		e.Method, e.Why = w.method(), w.why
+		find(w.found)
+		if w.stream {
+			e.Notes = append(e.Notes, t.throughHere(indices))
+		}
 	}
 	e.Seconds = t.guessSeconds(e, indices)
 	e.DiskNeed = e.Bytes + e.Bytes/6
@@ -79,10 +77,20 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 		find(&providers.Finding{Severity: providers.SeverityWarning, Code: "disk_space", Arg: "dest.cluster", Summary: "Disk space may not be enough",
 			Detail: fmt.Sprintf("The copy needs about %s, without replicas, and %s has %s free.", humanize.Bytes(uint64(e.DiskNeed)), t.dstName, humanize.Bytes(uint64(e.DiskFree)))})
 	}
-	if why := t.altersContents(); why != "" && t.verify == "sample" {
+	if why := t.altersContents(); why != "" && (t.verify == "sample" || t.verify == "full") {
 		e.Notes = append(e.Notes, "ids and counts are verified, contents are not, because "+why)
 	}
 	return e, nil
+}
+
+// throughHere says what a stream asks of this machine and its network.
+func (t *task) throughHere(indices []*sourceIndex) string {
+	var bytes, pages int64
+	for _, x := range indices {
+		bytes += x.Bytes
+		pages += int64(len(x.Ranges)) + max(x.Bytes/bulkBytes, x.Documents/mostDocuments)
+	}
+	return fmt.Sprintf("about %s pass through this machine, in %s searches and as many bulk requests", humanize.Bytes(uint64(bytes)), humanize.Comma(pages))
 }
 
 func (t *task) describe(e *providers.Estimate, indices []*sourceIndex, l *ledger) {

@@ -42,6 +42,8 @@ const (
 	wroteEnd   = "end"
 	wroteTail  = "tail"
 	wroteReset = "reset"
+	// cancel: the user ended the task.
+	wroteCancel = "cancel"
 )
 
 // unit is one range of one index.
@@ -55,6 +57,10 @@ type unit struct {
 	task   string  // of the last attempt, empty: not known
 	size   int     // batch size of the last attempt
 	counts *counts // it ended well
+	// streamed: the last attempt has no task. cancelled: its task is known to
+	// have been ended.
+	streamed, cancelled bool
+	paced               *float64 // the speed that its task was told, see pace
 }
 
 // open says that an attempt was begun of which no end is known.
@@ -97,8 +103,11 @@ func replay(j providers.Journal) (*ledger, error) {
 			}
 		case wroteBegin:
 			u.begun, u.task, u.size = u.begun+1, "", r.Size
+			u.streamed, u.cancelled = r.Opaque == "", false
 		case wroteTask:
 			u.task = r.Task
+		case wroteCancel:
+			u.task, u.cancelled = "", true
 		case wroteEnd:
 			u.counts = r.Counts
 		case wroteTail:

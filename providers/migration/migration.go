@@ -19,8 +19,8 @@ var Migration = &providers.Kind{
 		"goes on where it stopped when it is interrupted, and compares the result with the source.",
 	Stage: providers.StageData,
 	Attrs: []providers.Attr{
-		{Name: "method", Type: cty.String, Default: cty.StringVal("auto"), OneOf: []string{"auto", "reindex"},
-			Doc: "How documents travel. `reindex`: the destination pulls them with `_reindex`. `auto` takes what works.", Example: `"reindex"`},
+		{Name: "method", Type: cty.String, Default: cty.StringVal("auto"), OneOf: []string{"auto", "reindex", "stream"},
+			Doc: "How documents travel. `reindex`: the destination pulls them with `_reindex`. `stream`: esmig reads and writes them. `auto`: reindex where the destination can reach the source, else stream.", Example: `"reindex"`},
 		{Name: "script", Type: cty.DynamicPseudoType,
 			Doc: "Script that changes documents on the way, as `_reindex` takes it. Contents are not compared then.", Example: `{ source = "ctx._source.remove('secret')" }`},
 		{Name: "conflicts", Type: cty.String, Default: cty.StringVal("abort"), OneOf: []string{"abort", "proceed"},
@@ -29,8 +29,8 @@ var Migration = &providers.Kind{
 			Doc: "Documents per second over all ranges together; without it as fast as the servers can.", Example: `5000`},
 		{Name: "concurrency", Type: cty.Number, Default: cty.NumberIntVal(4),
 			Doc: "How many ranges are copied at the same time.", Example: `8`},
-		{Name: "verify", Type: cty.String, Default: cty.StringVal("sample"), OneOf: []string{"none", "count", "sample"},
-			Doc: "How the result is compared with the source: not at all, by counts, or by counts and the contents of documents from all over the index.", Example: `"count"`},
+		{Name: "verify", Type: cty.String, Default: cty.StringVal("full"), OneOf: []string{"none", "count", "sample", "full"},
+			Doc: "How the result is compared with the source: not at all, by counts, by counts and the contents of documents from all over the index, or `full`: each document, by digests that the clusters make where the documents lie.", Example: `"sample"`},
 	},
 	Blocks: []providers.Nested{
 		{Name: "source", Required: true, Doc: "What is read.", Attrs: []providers.Attr{
@@ -65,7 +65,7 @@ var Migration = &providers.Kind{
     index   = "orders-2026"
   }
   concurrency = 8
-  verify      = "sample"
+  verify      = "full"
 }
 `,
 	Task: func(in providers.Instance) (providers.Task, error) { return newTask(in) },
@@ -88,11 +88,14 @@ type task struct {
 	requestsPerSecond  float64 // 0: unlimited
 	concurrency        int
 	verify             string
+	peers              []providers.Peer // that write into the same destination
 	declared           providers.JSON
 	changesID, dropsIt bool // script sets _id; script sets op to noop or delete
 	changesVersion     bool
 	// small and big are smallIndex and bigRange; tests cut finer.
 	small, big int64
+	opened     int // mostOpened; likewise
+	sizes      sizes
 }
 
 func newTask(in providers.Instance) (*task, error) {
@@ -158,7 +161,7 @@ func newTask(in providers.Instance) (*task, error) {
 		method: text("", "method"), conflicts: text("", "conflicts"), verify: text("", "verify"),
 		requestsPerSecond: number("", "requests_per_second", 0.001, 1e9),
 		concurrency:       int(number("", "concurrency", 1, 1000)),
-		small:             smallIndex, big: bigRange,
+		small:             smallIndex, big: bigRange, opened: mostOpened, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
 	}
 	t.src, t.dst = in.Clusters[t.srcName], in.Clusters[t.dstName]
 	if t.concurrency == 0 {
@@ -168,6 +171,9 @@ func newTask(in providers.Instance) (*task, error) {
 		if _, ok := v.(map[string]any); v != nil && !ok {
 			bad(name, "Not an object", fmt.Sprintf("%s must be an object, as the server takes it.", name))
 		}
+	}
+	if t.method == "stream" && t.script != nil {
+		bad("script", "Arguments exclude each other", `A script runs in _reindex and not in a stream. Take method = "reindex", or an ingest pipeline (dest.pipeline).`)
 	}
 	if t.filter == false {
 		bad("source._source", "Nothing to copy", "_source = false would copy empty documents; leave it out, or name the fields to keep.")

@@ -57,6 +57,7 @@ func (t *task) probe(ctx context.Context, index string) (*providers.Finding, err
 	if f == nil {
 		f = providers.NewError("probe_failed", "source.cluster", "Destination cannot read from the source",
 			fmt.Sprintf("%s was asked to read nothing from %s and answers: %s.", t.dstName, t.srcName, e.Error()))
+		f.Err = err
 	}
 	return f, nil
 }

@@ -70,8 +70,10 @@ type taskAnswer struct {
 	Completed bool `json:"completed"`
 	Task      struct {
 		Status taskStatus `json:"status"`
+		Nanos  int64      `json:"running_time_in_nanos"`
 	} `json:"task"`
 	Status   taskStatus     `json:"status"`
+	Nanos    int64          `json:"running_time_in_nanos"`
 	Error    providers.JSON `json:"error"`
 	Response *struct {
 		counts
@@ -87,7 +89,8 @@ type taskStatus struct {
 		Bulk   int64 `json:"bulk"`
 		Search int64 `json:"search"`
 	} `json:"retries"`
-	Canceled string `json:"canceled"`
+	Canceled          string  `json:"canceled"`
+	RequestsPerSecond float64 `json:"requests_per_second"` // -1: any number
 }
 
 func (a taskAnswer) status() taskStatus {

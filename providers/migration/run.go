@@ -23,13 +23,16 @@ type run struct {
 	remote object         // nil: source and destination are one cluster
 	dest   destination
 	l      *ledger
+	stream *streamer // nil: by reindex
 
-	mu    sync.Mutex
-	live  map[*unit]taskStatus
-	last  time.Time // of the last progress
-	stop  bool
-	fault trouble
-	errs  []error
+	mu   sync.Mutex
+	live map[*unit]taskStatus
+	last time.Time // of the last progress
+	stop bool
+	// paused is what the user was told last.
+	paused bool
+	fault  trouble
+	errs   []error
 }
 
 // Run copies. What ctx ends goes on in the next call: tasks that run on the
@@ -70,6 +73,9 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if len(r.l.indices) > 0 {
+		if err := r.take(ctx, r.l.indices[0].Name); err != nil {
+			return err
+		}
 		if err := r.resume(ctx); err != nil {
 			return err
 		}
@@ -81,6 +87,9 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return r.explainError(err)
 	}
+	if err := r.take(ctx, indices[0].Name); err != nil {
+		return err
+	}
 	cut := record{What: wroteCut, Run: newRun(), Started: now(), Indices: indices}
 	if r.dest.Stream {
 		cut.Backing = r.dest.Names
@@ -90,6 +99,30 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	r.l.cut(cut)
 	return nil
+}
+
+// take decides on the way. A copy that goes on may take another one than it
+// took before: the ranges are the same.
+func (r *run) take(ctx context.Context, index string) error {
+	if r.method == "reindex" {
+		return nil // what is in the way, its first task says
+	}
+	waited, pause := time.Duration(0), time.Second
+	for {
+		w, err := r.choose(ctx, r.remote, index)
+		if errors.Is(err, providers.ErrUnavailable) && ctx.Err() == nil && waited < patience { // no answer is none about the way
+			if err := sleep(ctx, pause); err != nil {
+				return err
+			}
+			waited, pause = waited+pause, min(2*pause, 30*time.Second)
+			continue
+		}
+		if w.stream {
+			r.stream = newStreamer(r)
+			r.j.Note("Documents pass through this machine: " + w.why + ".")
+		}
+		return err
+	}
 }
 
 // connection says who the destination is and how it reaches the source.
@@ -146,7 +179,12 @@ func (r *run) resume(ctx context.Context) error {
 		if err != nil || !u.open() {
 			return
 		}
-		if err = r.locate(ctx, u); u.task != "" {
+		if r.stream == nil {
+			err = r.locate(ctx, u)
+		} else {
+			u.task = "" // what may still run there does no harm
+		}
+		if u.task != "" {
 			following++
 		} else {
 			again++
@@ -216,10 +254,15 @@ func (r *run) finish(ctx context.Context, u *unit, together int) {
 	if r.stopped() || ctx.Err() != nil {
 		return
 	}
-	err := r.copyUnit(ctx, u, together)
+	var err error
+	if r.stream != nil {
+		err = r.stream.copyUnit(ctx, u)
+	} else {
+		err = r.copyUnit(ctx, u, together)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err == nil {
+	if err == nil || errors.Is(err, errHeld) {
 		return
 	}
 	r.stop = true

@@ -52,7 +52,8 @@ func readDone(raw providers.JSON) (done, error) {
 	return d, nil
 }
 
-// Verify compares counts, then documents from all over the index.
+// Verify compares counts, then all documents or a sample from all over the
+// index.
 func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JSON) (providers.Verification, error) {
 	v := providers.Verification{Method: t.verify}
 	d, err := readDone(raw)
@@ -63,25 +64,48 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 		v.Notes = append(v.Notes, `nothing was compared, because verify = "none"`)
 		return v, nil
 	}
-	if err := refresh(ctx, t.dst, t.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) && !errors.Is(err, providers.ErrNotFound) {
+	if err := t.refreshDestination(ctx); err != nil {
 		return v, err
 	}
 	if err := t.counts(ctx, d, &v); err != nil {
 		return v, err
 	}
-	if t.verify == "sample" {
-		if err := t.sample(ctx, j, d, &v); err != nil {
-			return v, err
-		}
+	switch t.verify {
+	case "sample":
+		err = t.sample(ctx, j, d, &v)
+	case "full":
+		_, err = t.full(ctx, j, d, &v)
 	}
-	if v.Missing == 0 && v.Different == 0 {
-		return v, nil
+	if err != nil {
+		return v, err
+	}
+	return v, t.verdict(v)
+}
+
+// refreshDestination lets searches see all that was written. Without the
+// privilege they see it a little later.
+func (t *task) refreshDestination(ctx context.Context) error {
+	err := refresh(ctx, t.dst, t.destIndex)
+	if errors.Is(err, providers.ErrDenied) || errors.Is(err, providers.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// verdict is the error of a verification that found a difference.
+func (t *task) verdict(v providers.Verification) error {
+	if v.Missing == 0 && v.Different == 0 && v.Extra == 0 {
+		return nil
+	}
+	more := ""
+	if v.Extra > 0 {
+		more = fmt.Sprintf(", %s on the destination only", humanize.Comma(v.Extra))
 	}
 	f := providers.NewError("verification", "dest.index", "Verification found a difference",
-		fmt.Sprintf("%s/%s is not what %s/%s is: %s missing, %s different of %s compared.", t.dstName, t.destIndex, t.srcName, t.index,
-			humanize.Comma(v.Missing), humanize.Comma(v.Different), humanize.Comma(v.Compared)))
+		fmt.Sprintf("%s/%s is not what %s/%s is: %s missing, %s different of %s compared%s.", t.dstName, t.destIndex, t.srcName, t.index,
+			humanize.Comma(v.Missing), humanize.Comma(v.Different), humanize.Comma(v.Compared), more))
 	f.Err = providers.ErrVerify
-	return v, f
+	return f
 }
 
 // counts compares what this migration alone can know: other migrations and
@@ -141,15 +165,9 @@ func (t *task) sample(ctx context.Context, j providers.Journal, d done, v *provi
 	if all == 0 || t.changesID {
 		return nil
 	}
-	var err error
-	why := t.altersContents()
-	if why == "" && t.existing == "keep" && d.Result.Conflicts > 0 {
-		why = "documents that were there already were kept"
-	}
-	if why == "" {
-		if why, err = t.otherSource(ctx, d); err != nil {
-			return err
-		}
+	why, err := t.whyNotContents(ctx, d)
+	if err != nil {
+		return err
 	}
 	if why != "" {
 		v.Notes = append(v.Notes, "contents were not compared, because "+why+"; ids and counts were")

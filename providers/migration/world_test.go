@@ -420,6 +420,7 @@ func TestDataStream(t *testing.T) {
 						t.Fatalf("stopped at %d: %v", n, err)
 					}
 				}
+				j.left = -1
 				a, err := search(t.Context(), w.target, stream, -1, object{"size": 100})
 				if err != nil || len(a.Hits.Hits) != 12 {
 					t.Errorf("stopped at %d, rollover %v: %d documents, %v", n, rollover, len(a.Hits.Hits), err)

@@ -109,8 +109,35 @@ func (s *story) done(e engine.StepDone) {
 		}
 		s.copied = e.Addr
 	case engine.Verify: // VerifyDone says it
+	case engine.Repair:
+		s.repaired(e)
 	default:
 		s.good(e.Addr, timed(past(e.Action)))
+	}
+}
+
+func (s *story) repaired(e engine.StepDone) {
+	r := providers.Repaired{}
+	if e.Repaired != nil {
+		r = *e.Repaired
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		text string
+	}{{r.Created, "missing copied"}, {r.Updated, "different copied"}, {r.Deleted, "extra deleted"}, {r.Failed, "not repaired"}} {
+		if p.n > 0 {
+			parts = append(parts, humanize.Comma(p.n)+" "+p.text)
+		}
+	}
+	text := "nothing to repair"
+	if len(parts) > 0 {
+		text = "repaired: " + strings.Join(parts, ", ")
+	}
+	if s.copied = e.Addr; r.Failed > 0 {
+		s.bad(e.Addr, text)
+	} else {
+		s.good(e.Addr, text)
 	}
 }
 
@@ -231,7 +258,7 @@ func (s *story) differences(e engine.VerifyDone) {
 			s.line("   ", label[:len(label)-1])
 		}
 	}
-	s.line("   ", cleanf(`"esmig apply -restart %s" copies it again.`, quoted(e.Addr)))
+	s.line("   ", cleanf(`"esmig repair %s" copies just these again.`, quoted(e.Addr)))
 }
 
 // quoted is an address as a shell needs it.
@@ -262,6 +289,7 @@ func (s *story) summary(e engine.Summary) {
 		add(e.Migrated, "migrated")
 		add(e.Verified, "verified")
 	}
+	add(e.Repaired, "repaired")
 	add(e.Restored, "restored")
 	add(e.Unverified, "not the same on both sides")
 	add(e.Failed, "failed")

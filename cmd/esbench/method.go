@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// The names of what is measured, as they are in the tables.
+const (
+	defaultName = "plain _reindex, default batch"
+	bestName    = "plain _reindex, best batch"
+	dumpName    = "elasticdump"
+	ceilingName = "ceiling: bulk requests made beforehand"
+	esmigPrefix = "esmig "
+)
+
+// method is one way to copy a shape's documents.
+type method struct {
+	name, setting string
+	// makesIndex: it creates the destination itself, from the same settings
+	// and mappings, and that time counts.
+	makesIndex bool
+	fast       bool // the destination has the settings that esmig gives it for the copy
+	run        func(ctx context.Context, s *shape) (outcome, error)
+}
+
+// outcome of one run.
+type outcome struct {
+	seconds   float64 // until documents are searchable and durable
+	documents int     // that must be there
+	peak      int64   // bytes, of the process; 0: the work is done in the servers
+	setting   string  // what it chose by itself
+	esmig     *esmigRun
+}
+
+// measure is one run: the destination made anew, the documents counted, the
+// destination deleted. A run that lost documents is an error.
+func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error) {
+	if err := b.target.remove(ctx, s.dest()); err != nil {
+		return outcome{}, err
+	}
+	extra := ""
+	if m.fast {
+		extra = asEsmig
+	}
+	if !m.makesIndex {
+		if err := b.target.create(ctx, s.dest(), s.settings(extra), s.mappings()); err != nil {
+			return outcome{}, err
+		}
+	}
+	b.rest(ctx)
+	o, err := m.run(ctx, s)
+	if err == nil {
+		err = b.complete(ctx, s, o.documents)
+	}
+	if e := b.target.remove(ctx, s.dest()); err == nil {
+		err = e
+	}
+	err = b.hide(err)
+	if err == nil {
+		b.say("%s: %s: %s documents/s (%.1f s)", s.name, m.name, commas(float64(o.documents)/o.seconds), o.seconds)
+	} else {
+		b.say("%s: %s: %v", s.name, m.name, err)
+	}
+	return o, err
+}
+
+// complete counts.
+func (b *bench) complete(ctx context.Context, s *shape, want int) error {
+	got, err := b.target.count(ctx, s.dest())
+	if err == nil && got != want {
+		err = fmt.Errorf("%d of %d documents arrived", got, want)
+	}
+	return err
+}
+
+// rest waits, not for long, until no server merges segments of the run before.
+func (b *bench) rest(ctx context.Context) {
+	deadline := time.Now().Add(15 * time.Second)
+	for _, s := range []*server{b.source, b.target} {
+		for time.Now().Before(deadline) {
+			var a struct {
+				All struct {
+					Total struct{ Merges struct{ Current int } }
+				} `json:"_all"`
+			}
+			if s.call(ctx, "GET", "/bench-*/_stats/merge", "", &a) != nil || a.All.Total.Merges.Current == 0 {
+				break
+			}
+			pause(ctx, 200*time.Millisecond)
+		}
+	}
+	pause(ctx, 500*time.Millisecond)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// report is the page.
+func report(r *results, chartFile string) string {
+	var b strings.Builder
+	b.WriteString("# Benchmarks\n\nWritten by `make bench` on " + r.Date + "; every figure comes out of that one go.\n\n")
+	if chartFile != "" {
+		fmt.Fprintf(&b, "![Documents per second by shape and method](%s)\n\n", chartFile)
+	}
+	if r.Scale != 1 {
+		fmt.Fprintf(&b, "**With %.4g of the documents: fixed costs weigh more than they do in a whole go.**\n\n", r.Scale)
+	}
+	b.WriteString("## The machine\n\n" + r.Machine.text() + "\n" + howToRead + "\n## What must come out\n\n")
+	var rows [][]string
+	for _, g := range goals(r) {
+		rows = append(rows, g.row())
+	}
+	b.WriteString(table([]string{"ratio", "goal", "measured", ""}, "lrrl", rows))
+	for _, s := range r.Shapes {
+		s.write(&b)
+	}
+	writeVerification(&b, r)
+	writeLinear(&b, r)
+	if len(r.Failures) > 0 {
+		b.WriteString("\n## Failed runs\n\n")
+		for _, f := range r.Failures {
+			b.WriteString("- " + oneLine(f) + "\n")
+		}
+	}
+	b.WriteString("\n" + paper(measured(r)))
+	return b.String()
+}
+
+const howToRead = `## How to read this
+
+Speeds are documents per second from the start until every document is
+searchable and durable on the destination: the median of the runs, which were
+done in turn, forward and backward, after a warm-up. After each run the
+documents are counted; a run that lost one is no number. The destination is made
+anew for every run, with the same mappings, shards and no replicas. esmig makes
+it itself, and its time is that of the whole process: reading the files,
+planning, making the index, copying, putting the settings back, flushing.
+
+- **plain _reindex**: one request, as people send it, with the default batch and
+  with the best of several batches, found in the warm-up.
+- **elasticdump**: large batches, several writes at a time, no refresh.
+- **ceiling**: bulk requests that were made beforehand, with nobody reading the
+  source, as many at a time and as large as was best, refreshing off, translog
+  asynchronous: the destination takes no more than this. Only this and esmig
+  have these settings during the copy, which esmig puts back.
+- **memory** is the largest resident size of the process. A plain _reindex has
+  none: it all happens in the servers.
+
+All of it competes for the same cores, so on machines of their own the servers
+are faster, and the ratios are what to look at. A ratio to the ceiling above 1
+is possible: it is a bulk client's ceiling, which also has to send the bytes.
+`
+
+func (s *shapeResult) write(b *strings.Builder) {
+	fmt.Fprintf(b, "\n## %s: %s\n\n%s documents of %s on average; %s.\n\n", s.Name, s.Title, commas(float64(s.Documents)), bytesText(s.Bytes), s.Data)
+	base, top := s.method(defaultName).speed(), s.method(ceilingName).speed()
+	var rows [][]string
+	for _, m := range s.Methods {
+		row := []string{m.Name, oneLine(m.Setting)}
+		switch {
+		case m.Missing != "":
+			row = append(row, "not there: "+m.Missing, "", "", "", "", "")
+			if strings.HasPrefix(m.Missing, "not measured") {
+				row[2] = m.Missing
+			}
+		case m.Failed != "":
+			row = append(row, "**failed**", "", "", "", "", "")
+		case len(m.Runs) == 0:
+			row = append(row, "not measured", "", "", "", "", "")
+		default:
+			row = append(row, commas(median(m.Runs)), commas(slices.Min(m.Runs)), commas(slices.Max(m.Runs)),
+				ratioText(ratio(m.speed(), base)), ratioText(ratio(m.speed(), top)), "–")
+			if m.Peak > 0 {
+				row[len(row)-1] = bytesText(float64(m.Peak))
+			}
+		}
+		rows = append(rows, row)
+	}
+	b.WriteString(table([]string{"", "setting", "documents/s", "least", "most", "to plain", "to ceiling", "memory"}, "llrrrrrr", rows))
+	for _, m := range s.Methods {
+		if m.Failed != "" {
+			fmt.Fprintf(b, "\n%s: %s\n", m.Name, code(m.Failed))
+		}
+	}
+	if f := s.method(defaultName).Failed; s.Breaks && f != "" {
+		b.WriteString("\nThat is what the server says to its own default batch with documents of this size. esmig samples the documents first and chooses a batch that fits.\n")
+	}
+}
+
+func writeVerification(b *strings.Builder, r *results) {
+	var rows [][]string
+	for _, s := range r.Shapes {
+		if s.Verify == nil {
+			continue
+		}
+		full, memory := "not there: "+s.Verify.Missing, "–"
+		if len(s.Verify.Full) > 0 {
+			full, memory = commas(median(s.Verify.Full)), bytesText(float64(s.Verify.Peak))
+		} else if s.Verify.Missing == "" {
+			full = "**failed**"
+		}
+		rows = append(rows, []string{s.Name, full, commas(median(s.Verify.Read)), ratioText(ratio(median(s.Verify.Full), median(s.Verify.Read))), memory})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString("\n## Full verification\n\nEvery document of both sides compared, by digests that the clusters make, against one\nclient that scrolls over one side and throws everything away. Documents of one side per second.\n\n")
+	b.WriteString(table([]string{"", "esmig verify", "reading one side", "ratio", "memory"}, "lrrrr", rows))
+}
+
+func writeLinear(b *strings.Builder, r *results) {
+	if len(r.Linear) == 0 {
+		return
+	}
+	b.WriteString("\n## The cost of a document\n\nesmig auto on flat records, one shard, a source that grows.\n\n")
+	var rows [][]string
+	var x, y []float64
+	for _, p := range r.Linear {
+		row := []string{commas(float64(p.Documents)), "**failed**", "", "", "", ""}
+		if t := median(p.Seconds); t > 0 {
+			row = []string{row[0], fmt.Sprintf("%.1f", t), commas(float64(p.Documents) / t), fmt.Sprintf("%.1f", 1e6*p.perDocument()), fmt.Sprint(p.Ranges), bytesText(float64(p.Peak))}
+			x, y = append(x, float64(p.Documents)), append(y, t)
+		}
+		rows = append(rows, row)
+	}
+	b.WriteString(table([]string{"documents", "seconds", "documents/s", "µs each", "ranges", "memory"}, "rrrrrr", rows))
+	if fixed, each, explained := fit(x, y); each > 0 {
+		fmt.Fprintf(b, "\nThe line through them: %.1f s and %.1f µs a document (R² %.4f).\n", fixed, 1e6*each, explained)
+	}
+}
+
+// table is Markdown; align has l or r for each column.
+func table(head []string, align string, rows [][]string) string {
+	var b strings.Builder
+	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	line(head)
+	var rule []string
+	for _, a := range align {
+		rule = append(rule, map[rune]string{'l': "---", 'r': "---:"}[a])
+	}
+	line(rule)
+	for _, r := range rows {
+		cells := slices.Clone(r)
+		for i := range cells {
+			cells[i] = strings.ReplaceAll(cells[i], "|", `\|`)
+		}
+		line(cells)
+	}
+	return b.String()
+}
+
+// code shows what a server or a program said.
+func code(s string) string {
+	return "`" + strings.ReplaceAll(oneLine(s), "`", "'") + "`"
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

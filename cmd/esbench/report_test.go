@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+)
+
+// sample is a go with everything that can be in one.
+func sample() *results {
+	return &results{
+		Date: "2026-01-02", Scale: 1, Rounds: 3,
+		Machine: machine{Cores: 2, CPU: "A <b> & \"c\"", Memory: 25e9, System: "linux/amd64", LoadedBy: 0.2},
+		Shapes: []*shapeResult{
+			{Name: "flat", Title: "flat <records> & more", Documents: 1_000_000, Bytes: 350, Data: "flights", Goal: 1.3,
+				Methods: []*methodResult{
+					{Name: esmigPrefix + "auto", Setting: "reindex, 8 ranges, 4 at a time", Runs: []float64{78_000, 80_000, 82_000}, Peak: 60e6, Ranges: 8, Journal: 6000, State: 4000},
+					{Name: esmigPrefix + "stream", Missing: "this esmig does not have it"},
+					{Name: defaultName, Setting: "batch 1,000", Runs: []float64{30_000, 32_000, 34_000}},
+					{Name: bestName, Setting: "batch 5,000", Runs: []float64{50_000}},
+					{Name: dumpName, Missing: "not measured: no npm"},
+					{Name: ceilingName, Setting: "8 at a time", Runs: []float64{80_000, 100_000, 90_000}},
+				},
+				Verify: &verifyResult{Full: []float64{100_000}, Read: []float64{200_000}, Peak: 50e6}},
+			{Name: "huge", Title: "large", Documents: 1000, Bytes: 300_000, Data: "speeches", Breaks: true,
+				Methods: []*methodResult{
+					{Name: esmigPrefix + "auto", Runs: []float64{99}, Failed: "999 of 1000 documents arrived"},
+					{Name: defaultName, Failed: "Remote responded with a chunk that was too large. Use a `smaller` batch size."},
+				},
+				Verify: &verifyResult{Missing: "this esmig does not have it", Read: []float64{1000}}},
+		},
+		Linear: []point{
+			{Documents: 100_000, Seconds: []float64{2.5}, Ranges: 8}, {Documents: 1_000_000, Seconds: []float64{16}, Ranges: 8},
+			{Documents: 5_000_000, Seconds: []float64{90, 80}, Ranges: 20, Peak: 210e6, Journal: 12_000},
+		},
+		Failures: []string{"huge, esmig auto: 999 of 1000 documents arrived"},
+	}
+}
+
+func TestReport(t *testing.T) {
+	page := report(sample(), "docs/bench.svg")
+	for _, want := range []string{
+		"| esmig auto | reindex, 8 ranges, 4 at a time | 80,000 | 78,000 | 82,000 | 2.50 | 0.89 | 60 MB |",
+		"| esmig stream |  | not there: this esmig does not have it |",
+		"| elasticdump |  | not measured: no npm |",
+		"| flat: esmig auto to the ceiling | ≥ 0.9 | 0.89 | **not reached** |",
+		"| flat: esmig auto to plain _reindex with its defaults | ≥ 2 | 2.50 | reached |",
+		"| flat: esmig stream to the ceiling | ≥ 0.8 | – | not measured |",
+		"| flat: full verification to a client that reads one side | ≥ 1.3 | 0.50 | **not reached** |",
+		"| huge: esmig auto to the ceiling | ≥ 0.9 | – | not measured |", // it lost a document
+		"| esmig auto |  | **failed** |",
+		"plain _reindex, default batch: `Remote responded with a chunk that was too large. Use a 'smaller' batch size.`",
+		"| peak memory of esmig in MB, all shapes and sizes | ≤ 200 | 210 | **not reached** |",
+		"| 5,000,000 | 85.0 | 58,824 | 17.0 | 20 | 210 MB |",
+		"(docs/bench.svg)", "- huge, esmig auto: 999 of 1000", "## On paper: 100 TB",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "do not trust") || strings.Contains(page, "%!") {
+		t.Errorf("%s", page)
+	}
+	busy := sample()
+	busy.Machine.LoadedBy = 9
+	if !strings.Contains(report(busy, ""), "do not trust") {
+		t.Error("a busy machine is not told")
+	}
+}
+
+func TestTable(t *testing.T) {
+	got := table([]string{"a", "b"}, "lr", [][]string{{"x|y", "1"}})
+	if want := "| a | b |\n| --- | ---: |\n| x\\|y | 1 |\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestChart(t *testing.T) {
+	for name, r := range map[string]*results{"full": sample(), "empty": {}} {
+		svg := chart(r)
+		d := xml.NewDecoder(strings.NewReader(svg))
+		bars := 0
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, svg)
+			}
+			if e, ok := token.(xml.StartElement); ok && e.Name.Local == "rect" {
+				bars++
+			}
+		}
+		if name == "full" && bars != 1+6+2 {
+			t.Errorf("%d bars", bars)
+		}
+		if strings.Contains(svg, "NaN") || strings.Contains(svg, "%!") {
+			t.Errorf("%s: %s", name, svg)
+		}
+	}
+}
+
+func TestGoals(t *testing.T) {
+	for _, c := range []struct {
+		g    goal
+		want string
+	}{
+		{goal{got: 0.9, want: 0.9}, "reached"}, {goal{got: 0.89, want: 0.9}, "**not reached**"}, {goal{want: 0.9}, "not measured"},
+		{goal{got: 199, want: 200, atMost: true}, "reached"}, {goal{got: 201, want: 200, atMost: true}, "**not reached**"},
+	} {
+		if got := c.g.verdict(); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.g, got, c.want)
+		}
+	}
+}
+
+func TestPut(t *testing.T) {
+	r := sample()
+	r.put(&shapeResult{Name: "text"})
+	r.put(&shapeResult{Name: "huge"})
+	var names []string
+	for _, s := range r.Shapes {
+		names = append(names, s.Name)
+	}
+	if got := strings.Join(names, " "); got != "flat text huge" {
+		t.Errorf("%s", got)
+	}
+	if len(r.Failures) != 0 {
+		t.Errorf("failures of the former go are left: %q", r.Failures)
+	}
+}

@@ -1,0 +1,435 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/esmig/esmig/engine"
+	"github.com/esmig/esmig/providers/providertest"
+	"github.com/esmig/esmig/state"
+)
+
+const moving = `
+cluster "source" { endpoint = "http://source:9200" }
+migration "m" {
+  source {
+    cluster = cluster.source
+    index   = "from-*"
+    size    = 1
+  }
+  dest {
+    cluster = cluster.target
+    index   = "to"
+  }
+  concurrency = %d
+  method      = %q
+  verify      = "count"
+}
+`
+
+// newMoving is a sim in which 4 ranges of 20 documents are copied, each in
+// steps: a look at a task brings it on by one document.
+func newMoving(t *testing.T, concurrency int, method string) *sim {
+	s := &sim{t: t, fs: &fullFS{MemFS: state.NewMemFS()}, signals: make(chan os.Signal)}
+	net := &providertest.Network{}
+	source := providertest.NewFake(providertest.Options{Name: "source"})
+	s.target = providertest.NewFake(providertest.Options{Name: "target", Network: net, Whitelist: []string{"source:9200"}, ReindexBatchesPerPoll: 1})
+	net.Join("source:9200", source)
+	net.Join("target:9200", s.target)
+	s.world = World{
+		Dir: "work", Stdin: strings.NewReader(""), FS: s.fs, TempDir: "tmp", Signals: s.signals, Version: "0.1.0", User: "somebody",
+		Transport: func(string) http.RoundTripper { return net.Transport() },
+	}
+	config := "cluster \"target\" { endpoint = \"http://target:9200\" }\n" + fmt.Sprintf(moving, concurrency, method)
+	if err := state.WriteFile(s.fs, "work/main.hcl", []byte(config)); err != nil {
+		t.Fatal(err)
+	}
+	s.target.Must("PUT", "/to", map[string]any{})
+	for i := range 4 {
+		for n := range 20 {
+			source.Put(fmt.Sprint("from-", i), fmt.Sprintf("%d-%02d", i, n), fmt.Sprintf(`{"n":%d}`, n), "")
+		}
+	}
+	return s
+}
+
+// other is another terminal in the same folder.
+func (s *sim) other() *sim {
+	o := &sim{t: s.t, target: s.target, fs: s.fs, world: s.world, signals: make(chan os.Signal)}
+	o.world.Signals = o.signals
+	return o
+}
+
+// apply begins an apply; the function waits for its end.
+func (s *sim) apply(args ...string) (wait func() (string, int)) {
+	done := make(chan struct{})
+	var out string
+	var code int
+	go func() {
+		defer close(done)
+		out, code = s.run(append([]string{"apply"}, args...)...)
+	}()
+	return func() (string, int) { <-done; return out, code }
+}
+
+// has says what lacks in a text.
+func has(t *testing.T, text string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("%q is missing in:\n%s", w, text)
+		}
+	}
+}
+
+// begun counts the reindex requests so far.
+func (s *sim) begun() (n int) {
+	for _, r := range s.target.Writes() {
+		if strings.HasPrefix(r.Path, "/_reindex?") && strings.Contains(r.Path, "wait_for_completion=false") {
+			n++
+		}
+	}
+	return n
+}
+
+// docs is how many documents have arrived.
+func (s *sim) docs() int { return len(s.target.Docs("to")) }
+
+const control = "work/esmig.state.json.control"
+
+func (s *sim) controlled() bool {
+	_, err := s.fs.ReadFile(control)
+	return err == nil
+}
+
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 1, "reindex")
+		other := s.other()
+		other.want(exitDone, `"esmig apply" begins`, "status")
+		other.want(exitError, "No migration is under way", "pause")
+		wait := s.apply("-auto-approve")
+		time.Sleep(3 * time.Second)
+		out, _ := other.run("status")
+		has(t, out, "esmig apply runs: somebody on", "source/from-* → target/to", "of 80 documents", "0 of 4 ranges done, 1 running, 3 open", "0.0:", "ranges are copied, then it is verified")
+		other.want(exitDone, "migration.m is paused", "pause")
+		time.Sleep(5 * time.Minute)
+		if n, d := s.begun(), s.docs(); n != 1 || d != 20 {
+			t.Errorf("while it is paused %d ranges were begun and %d documents copied", n, d)
+		}
+		out, _ = other.run("status")
+		has(t, out, "20 of 80 documents", "1 of 4 ranges done, 3 open", `paused until "esmig resume migration.m"`)
+		other.want(exitDone, "migration.m is not paused", "resume", "migration.m")
+		out, code := wait()
+		if code != exitDone || s.docs() != 80 {
+			t.Errorf("exit code %d, %d documents", code, s.docs())
+		}
+		if strings.Count(out, "migration.m: Paused:") != 1 || strings.Count(out, "No longer paused.") != 1 {
+			t.Errorf("it is told once:\n%s", out)
+		}
+		if s.controlled() {
+			t.Error("the control file stays")
+		}
+		other.want(exitDone, "All migrations are finished.", "status")
+		other.want(exitDone, "nothing, it is finished", "status", "migration.m")
+		other.want(exitError, "Migration is copied already", "pause", "migration.m")
+		other.want(exitError, "The files have no migration migration.x", "throttle", "5", "migration.x")
+	})
+}
+
+// TestPauseOutlives: the pause is kept when esmig is gone; the next apply says
+// so in its plan, and waits.
+func TestPauseOutlives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 1, "reindex")
+		other := s.other()
+		wait := s.apply("-auto-approve")
+		time.Sleep(3 * time.Second)
+		s.signals <- os.Interrupt
+		if out, code := wait(); code != exitInterrupted {
+			t.Fatalf("%d %s", code, out)
+		}
+		other.want(exitDone, "paused", "pause")
+		out, _ := other.run("status")
+		has(t, out, "No esmig runs here.", "1 running", `then "esmig apply" goes on`)
+		other.want(exitDone, `paused: no range is begun before "esmig resume migration.m"`, "plan")
+		s.target.FinishTasks()
+		wait = s.apply("-auto-approve")
+		time.Sleep(time.Minute)
+		if n := s.begun(); n != 1 {
+			t.Errorf("%d ranges were begun", n)
+		}
+		other.want(exitDone, "not paused", "resume")
+		if out, code := wait(); code != exitDone || s.docs() != 80 {
+			t.Errorf("%d documents, %s", s.docs(), out)
+		}
+	})
+}
+
+// speeds of the tasks that run.
+func (s *sim) speeds() string {
+	var list struct {
+		Nodes map[string]struct {
+			Tasks map[string]struct {
+				Status struct {
+					Speed float64 `json:"requests_per_second"`
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(s.target.Must("GET", "/_tasks?detailed=true&actions=*reindex", nil), &list); err != nil {
+		s.t.Fatal(err)
+	}
+	out := ""
+	for _, n := range list.Nodes {
+		for _, x := range n.Tasks {
+			out += fmt.Sprint(x.Status.Speed, " ")
+		}
+	}
+	return out
+}
+
+func TestThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 2, "reindex")
+		other := s.other()
+		wait := s.apply("-auto-approve")
+		time.Sleep(3 * time.Second)
+		other.want(exitDone, "migration.m copies up to 60 documents per second; 2 running tasks were told.", "throttle", "60")
+		if got := s.speeds(); got != "30 30 " {
+			t.Errorf("running tasks have %s", got)
+		}
+		out, _ := other.run("status")
+		has(t, out, "throttled to 60/s", "at most 30/s")
+		out, _ = other.run("status", "-json")
+		var st engine.Status
+		if err := json.Unmarshal([]byte(out), &st); err != nil || len(st.Migrations) != 1 || len(st.Migrations[0].Status.Tasks) != 2 ||
+			st.Migrations[0].Control.RequestsPerSecond != 60 || st.Running == nil || st.Running.Operation != "apply" {
+			t.Errorf("%v %s", err, out)
+		}
+		s.target.FinishTasks()
+		time.Sleep(3 * time.Second)
+		if got := s.speeds(); got != "30 30 " {
+			t.Errorf("new tasks have %s", got)
+		}
+		other.want(exitDone, "migration.m copies as fast as its block says; 2 running tasks were told.", "throttle", "off", "migration.m")
+		if got := s.speeds(); got != "-1 -1 " || s.controlled() {
+			t.Errorf("running tasks have %s; control file: %v", got, s.controlled())
+		}
+		if out, code := wait(); code != exitDone || s.docs() != 80 {
+			t.Errorf("%d documents, %s", s.docs(), out)
+		}
+		for _, n := range []string{"0", "fast", "inf", "NaN", ""} {
+			other.want(exitError, "Not a speed", "throttle", n)
+		}
+	})
+}
+
+// TestThrottleWritten: tasks that could not be told by the command are told by
+// the apply that runs.
+func TestThrottleWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 2, "reindex")
+		other := s.other()
+		wait := s.apply("-auto-approve")
+		time.Sleep(3 * time.Second)
+		file := []byte(`{"version":1,"addresses":{"migration.m":{"requests_per_second":10}}}`)
+		if err := state.WriteFile(s.fs, control, file); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		if got := s.speeds(); got != "5 5 " {
+			t.Errorf("running tasks have %s", got)
+		}
+		if err := state.WriteFile(s.fs, control, file[:20]); err != nil { // what it said last holds
+			t.Fatal(err)
+		}
+		other.want(exitError, "control cannot be used: unexpected EOF", "pause")
+		time.Sleep(3 * time.Second)
+		if got := s.speeds(); got != "5 5 " {
+			t.Errorf("running tasks have %s", got)
+		}
+		if err := s.fs.Remove(control); err != nil {
+			t.Fatal(err)
+		}
+		out, code := wait()
+		if code != exitDone || strings.Count(out, "control cannot be used") != 1 {
+			t.Errorf("%d %s", code, out)
+		}
+	})
+}
+
+// TestThrottleStream: documents that pass through esmig keep to it too.
+func TestThrottleStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 1, "stream")
+		other := s.other()
+		other.want(exitDone, "no task runs now", "throttle", "1", "migration.m")
+		begin := time.Now()
+		wait := s.apply("-auto-approve")
+		time.Sleep(10 * time.Second)
+		if d := s.docs(); d < 5 || d > 15 {
+			t.Errorf("%d documents after 10 seconds", d)
+		}
+		other.want(exitDone, "", "throttle", "10", "migration.m")
+		if out, code := wait(); code != exitDone || s.docs() != 80 {
+			t.Fatalf("%d documents, %s", s.docs(), out)
+		}
+		if took := time.Since(begin); took < 15*time.Second || took > 25*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestInterrupt(t *testing.T) {
+	for _, c := range []struct {
+		name, flag, typed string
+		tty, cancel       bool
+	}{
+		{name: "left without a terminal"},
+		{name: "left by the flag", flag: "leave", tty: true, typed: "yes\n"},
+		{name: "left by an answer", tty: true, typed: "no\n"},
+		{name: "cancelled by an answer", tty: true, typed: "yes\n", cancel: true},
+		{name: "cancelled by the flag", flag: "cancel", cancel: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newMoving(t, 2, "reindex")
+				s.world.StdinTTY, s.world.Stdin = c.tty, strings.NewReader(c.typed)
+				args := []string{"-auto-approve"}
+				if c.flag != "" {
+					args = append(args, "-on-interrupt", c.flag)
+				}
+				wait := s.apply(args...)
+				time.Sleep(3 * time.Second)
+				s.signals <- os.Interrupt
+				out, code := wait()
+				if code != exitInterrupted {
+					t.Errorf("exit code %d", code)
+				}
+				if asked := strings.Contains(out, "2 tasks still run on the destination: migration.m."); asked != (c.tty && c.flag == "") {
+					t.Errorf("asked: %v\n%s", asked, out)
+				}
+				if cancelled := s.speeds() == ""; cancelled != c.cancel {
+					t.Errorf("tasks that run: %q", s.speeds())
+				}
+				if strings.Contains(out, "2 tasks were cancelled on target") != c.cancel {
+					t.Error(out)
+				}
+				before := s.begun()
+				s.target.FinishTasks()
+				out, code = s.run("apply", "-auto-approve")
+				again := s.begun() - before
+				if want := map[bool]int{false: 2, true: 4}[c.cancel]; code != exitDone || again != want || s.docs() != 80 {
+					t.Errorf("exit code %d, %d ranges were begun, want %d, %d documents:\n%s", code, again, want, s.docs(), out)
+				}
+				if c.cancel {
+					has(t, out, "2 ranges start again")
+				} else {
+					has(t, out, "2 tasks still run on target and are followed")
+				}
+			})
+		})
+	}
+}
+
+// TestInterruptTwice: at the question, too, the second Ctrl-C leaves at once.
+func TestInterruptTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 2, "reindex")
+		in := make(blocked)
+		defer close(in)
+		s.world.StdinTTY, s.world.Stdin = true, in
+		wait := s.apply("-auto-approve")
+		time.Sleep(3 * time.Second)
+		s.signals <- os.Interrupt
+		time.Sleep(time.Second)
+		s.signals <- os.Interrupt
+		if _, code := wait(); code != exitInterrupted {
+			t.Errorf("exit code %d", code)
+		}
+		if got := s.speeds(); got != "-1 -1 " {
+			t.Errorf("tasks that run: %s", got)
+		}
+	})
+}
+
+// TestRetry: refused documents are kept, and copied when it is mended.
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 1, "stream")
+		s.target.Must("DELETE", "/to", nil)
+		s.target.Must("PUT", "/to", map[string]any{"mappings": map[string]any{"properties": map[string]any{"n": map[string]any{"type": "boolean"}}}})
+		s.want(exitError, "Nothing to retry", "retry", "-auto-approve", "migration.m")
+		out, code := s.run("apply", "-auto-approve")
+		if code != exitError {
+			t.Fatalf("exit code %d", code)
+		}
+		has(t, out, "The destination refused documents", `esmig retry migration.m`, "esmig.dead.migration.m.ndjson")
+		raw, err := s.fs.ReadFile("work/esmig.dead.migration.m.ndjson")
+		if err != nil || bytes.Count(raw, []byte("\n")) != 20 || !bytes.Contains(raw, []byte(`"field":"n"`)) {
+			t.Errorf("%v %s", err, raw)
+		}
+		s.target.Must("DELETE", "/to", nil)
+		s.target.Must("PUT", "/to", map[string]any{})
+		s.want(exitDone, "1 migrated", "retry", "-auto-approve", "migration.m")
+		if _, err := s.fs.ReadFile("work/esmig.dead.migration.m.ndjson"); err == nil || s.docs() != 80 {
+			t.Errorf("%d documents; dead letters are still there: %v", s.docs(), err == nil)
+		}
+		s.want(exitError, "needs the address of one migration", "retry", "-auto-approve")
+	})
+}
+
+// TestRepair: what somebody changed is found, reported for build servers, and
+// copied again without the rest.
+func TestRepair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 2, "stream")
+		config, err := s.fs.ReadFile("work/main.hcl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := state.WriteFile(s.fs, "work/main.hcl", bytes.ReplaceAll(config, []byte(`"count"`), []byte(`"full"`))); err != nil {
+			t.Fatal(err)
+		}
+		s.want(exitError, "Nothing to verify", "repair", "migration.m")
+		s.want(exitDone, "80 of 80 identical", "apply", "-auto-approve")
+		s.want(exitDone, "80 of 80 identical", "verify", "-junit", "report.xml")
+		s.report(`tests="1" failures="0" errors="0"`, `<testcase name="migration.m" classname="esmig verify"`)
+		s.target.Put("to", "0-03", `{"n":41}`, "")
+		s.target.Must("DELETE", "/to/_doc/1-05?refresh=true", nil)
+		s.target.Put("to", "more", `{"n":1}`, "")
+		s.want(exitUnverified, `"esmig repair migration.m" copies just these again.`, "verify", "-junit", "report.xml")
+		s.report(`failures="1" errors="0"`, `message="1 missing, 1 different, 1 extra"`, "missing 1-05", "different 0-03  n  3 → 41", "extra more")
+		s.want(exitDone, `the last verification found a difference; "esmig repair migration.m"`, "status")
+		s.want(exitUnverified, "repaired: 1 missing copied, 1 different copied", "repair", "migration.m")
+		s.want(exitDone, "repaired: 1 extra deleted", "repair", "-delete-extra", "migration.m")
+		s.want(exitDone, "All migrations are finished.", "status")
+		s.target.Fault(func(*http.Request) providertest.Fault { return providertest.Fault{Status: 401} })
+		s.want(exitError, "", "verify", "-junit", "report.xml")
+		s.report(`tests="1" failures="0" errors="1"`)
+	})
+}
+
+func (s *sim) report(want ...string) {
+	s.t.Helper()
+	raw, err := s.fs.ReadFile("work/report.xml")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var any struct {
+		XMLName xml.Name `xml:"testsuites"`
+	}
+	if err := xml.Unmarshal(raw, &any); err != nil {
+		s.t.Error(err)
+	}
+	has(s.t, string(raw), want...)
+}

@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/state"
+)
+
+// Status is how far all migrations are.
+type Status struct {
+	FormatVersion int `json:"format_version"`
+	// Running is who holds the state's lock now, nil if nobody does.
+	Running    *state.LockInfo   `json:"running,omitempty"`
+	Migrations []MigrationStatus `json:"migrations"`
+}
+
+// MigrationStatus is how far one migration is.
+type MigrationStatus struct {
+	Addr    providers.Addr    `json:"address"`
+	Source  string            `json:"source"` // "hosted/flights"
+	Dest    string            `json:"dest"`
+	Phase   state.Phase       `json:"phase,omitempty"` // empty: not begun
+	Control providers.Control `json:"control"`
+	// Status is what journal and servers say; only while it is copied.
+	Status   *providers.Status       `json:"status,omitempty"`
+	Verified *providers.Verification `json:"verified,omitempty"`
+	Trouble  string                  `json:"trouble,omitempty"` // why a server could not be asked
+	Next     string                  `json:"next"`
+}
+
+// Status looks, with reads only, at the named migrations, or at those that are
+// not finished. running is who holds the lock, nil if nobody does.
+func (e *Engine) Status(ctx context.Context, running *state.LockInfo, addrs []providers.Addr) (*Status, error) {
+	nodes, err := e.migrations(ctx, addrs)
+	if err != nil {
+		return nil, err
+	}
+	controls, err := e.Store.Controls()
+	if err != nil {
+		return nil, err
+	}
+	if len(addrs) == 0 {
+		nodes = slices.DeleteFunc(nodes, func(n *node) bool {
+			return n.obj != nil && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(n.task.Declared()))
+		})
+	}
+	out := &Status{FormatVersion: 1, Running: running, Migrations: make([]MigrationStatus, len(nodes))}
+	err = each(ctx, nodes, func(ctx context.Context, i int, n *node) {
+		out.Migrations[i] = e.migrationStatus(ctx, n, controls[n.addr], running != nil)
+	})
+	return out, err
+}
+
+func (e *Engine) migrationStatus(ctx context.Context, n *node, c providers.Control, running bool) MigrationStatus {
+	src, index := n.task.Source()
+	dst, destIndex := n.task.Destination()
+	m := MigrationStatus{Addr: n.addr, Source: src.Name() + "/" + index, Dest: dst.Name() + "/" + destIndex, Control: c}
+	if n.obj != nil {
+		m.Phase = n.obj.Phase
+	}
+	if t, ok := n.task.(providers.Steerable); ok && m.Phase == state.PhaseRunning {
+		s, err := t.Status(ctx, e.journal(n))
+		if err != nil {
+			m.Trouble = e.secrets.text(err.Error())
+		}
+		m.Status = &s
+	}
+	if n.obj != nil && n.obj.Verified != nil {
+		v := &providers.Verification{}
+		if decodeInto(n.obj.Verified, v) == nil {
+			m.Verified = v
+		}
+	}
+	m.Next = next(m, running)
+	return m
+}
+
+// next is the next step, in the user's words.
+func next(m MigrationStatus, running bool) string {
+	switch a := shell(m.Addr); {
+	case m.Control.Paused && m.Phase != state.PhaseCopied && m.Phase != state.PhaseVerified:
+		also := ""
+		if !running {
+			also = `, then "esmig apply" goes on`
+		}
+		return fmt.Sprintf(`paused until "esmig resume %s"%s`, a, also)
+	case m.Phase == "" && running:
+		return "waits for its turn"
+	case m.Phase == "":
+		return `"esmig apply" begins`
+	case m.Phase == state.PhaseRunning && running:
+		return "ranges are copied, then it is verified"
+	case m.Phase == state.PhaseRunning:
+		return `nobody is at it; "esmig apply" goes on where it stopped`
+	case m.Phase == state.PhaseCopied && running:
+		return "is being verified, or waits for that"
+	case m.Phase == state.PhaseCopied && m.Verified != nil:
+		return fmt.Sprintf(`the last verification found a difference; "esmig repair %s" copies just those documents again`, a)
+	case m.Phase == state.PhaseCopied:
+		return fmt.Sprintf(`"esmig verify %s" compares it`, a)
+	default:
+		return "nothing, it is finished"
+	}
+}
+
+// Steering is a change of what the user wants of running migrations.
+type Steering struct {
+	Paused            *bool
+	RequestsPerSecond *float64 // 0: as the block says
+}
+
+// Steered is one migration that was steered.
+type Steered struct {
+	Addr    providers.Addr    `json:"address"`
+	Control providers.Control `json:"control"`
+	Tasks   int               `json:"tasks"` // running ones that were told
+	Trouble string            `json:"trouble,omitempty"`
+}
+
+// Steer changes the named migrations, or all that are under way, whether an
+// esmig runs them or not: what is wanted is written down first, and then told
+// to the tasks that run. Nobody has to hold the lock.
+func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) ([]Steered, error) {
+	nodes, err := e.migrations(ctx, addrs)
+	if err != nil {
+		return nil, err
+	}
+	under := func(n *node) bool { return n.obj != nil && n.obj.Phase == state.PhaseRunning }
+	if len(addrs) == 0 {
+		if nodes = slices.DeleteFunc(nodes, func(n *node) bool { return !under(n) }); len(nodes) == 0 {
+			return nil, Diagnostic{Severity: providers.SeverityError, Code: "nothing_runs", Summary: "No migration is under way",
+				Detail: "No migration was begun that is not done. Name one to say beforehand how it is to run; esmig status shows what there is."}
+		}
+	}
+	for _, n := range nodes {
+		if n.obj != nil && !under(n) {
+			return nil, Diagnostic{Severity: providers.SeverityError, Code: "copied", Addr: n.addr.String(), Summary: "Migration is copied already",
+				Detail: fmt.Sprintf("%s is not under way: all its ranges are copied.", n.addr)}
+		}
+	}
+	out := make([]Steered, len(nodes))
+	err = e.Store.Steer(func(all map[providers.Addr]providers.Control) {
+		for i, n := range nodes {
+			c := all[n.addr]
+			if s.Paused != nil {
+				c.Paused = *s.Paused
+			}
+			if s.RequestsPerSecond != nil {
+				c.RequestsPerSecond = *s.RequestsPerSecond
+			}
+			all[n.addr] = c
+			out[i] = Steered{Addr: n.addr, Control: c}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.RequestsPerSecond == nil {
+		return out, nil
+	}
+	return out, each(ctx, nodes, func(ctx context.Context, i int, n *node) {
+		t, ok := n.task.(providers.Steerable)
+		if !ok || !under(n) {
+			return
+		}
+		var err error
+		if out[i].Tasks, err = t.Throttle(ctx, e.journal(n), *s.RequestsPerSecond); err != nil {
+			out[i].Trouble = e.secrets.text(err.Error())
+		}
+	})
+}
+
+// CancelTasks ends what runs on servers for migrations that are under way. The
+// state is locked and nothing is applied.
+func (e *Engine) CancelTasks(ctx context.Context) error {
+	nodes, err := e.migrations(ctx, nil)
+	if err != nil {
+		return err
+	}
+	errs := make([]error, len(nodes))
+	err = each(ctx, nodes, func(ctx context.Context, i int, n *node) {
+		t, ok := n.task.(providers.Steerable)
+		if !ok || n.obj == nil || n.obj.Phase != state.PhaseRunning {
+			return
+		}
+		var ended int
+		if ended, errs[i] = t.Cancel(ctx, e.journal(n)); ended > 0 {
+			e.send(StepNote{Addr: n.addr, Text: fmt.Sprintf("%s cancelled on %s; the next apply begins what they copied again",
+				count(int64(ended), "task")+were(int64(ended)), n.place().cluster)})
+		}
+	})
+	return errors.Join(append(errs, err)...)
+}
+
+// released: what the user wanted of a migration while it ran counts no more. It
+// could not be done is no reason to fail what was copied.
+func (e *Engine) released(a providers.Addr) {
+	all, err := e.Store.Controls()
+	if _, there := all[a]; err == nil && !there {
+		return
+	}
+	if err == nil {
+		err = e.Store.Steer(func(all map[providers.Addr]providers.Control) { delete(all, a) })
+	}
+	if err != nil {
+		e.send(StepNote{Addr: a, Text: err.Error() + "."})
+	}
+}
+
+// heldNotes tells in a plan what the user still wants of a migration.
+func (e *Engine) heldNotes(a providers.Addr) []string {
+	all, err := e.Store.Controls()
+	switch c := all[a]; {
+	case err != nil:
+		return []string{err.Error()}
+	case c.Paused:
+		return []string{fmt.Sprintf(`paused: no range is begun before "esmig resume %s"`, shell(a))}
+	case c.RequestsPerSecond > 0:
+		return []string{fmt.Sprintf(`throttled to %v documents/s; "esmig throttle off %s" takes that back`, c.RequestsPerSecond, shell(a))}
+	}
+	return nil
+}
+
+func (e *Engine) journal(n *node) *taskJournal { return &taskJournal{e: e, addr: n.addr} }
+
+// migrations are all migrations of the files, or the named ones.
+func (e *Engine) migrations(ctx context.Context, addrs []providers.Addr) ([]*node, error) {
+	nodes, ds := e.bind(ctx, e.Store.Get())
+	if err := firstError(ds); err != nil {
+		return nil, err
+	}
+	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.task == nil })
+	if len(addrs) == 0 {
+		return nodes, nil
+	}
+	for _, a := range addrs {
+		if !slices.ContainsFunc(nodes, func(n *node) bool { return n.is(a) }) {
+			return nil, Diagnostic{Severity: providers.SeverityError, Code: "unknown_address", Addr: a.String(), Summary: "Unknown address",
+				Detail: fmt.Sprintf("The files have no migration %s.", a)}
+		}
+	}
+	return slices.DeleteFunc(nodes, func(n *node) bool {
+		return !slices.ContainsFunc(addrs, n.is)
+	}), nil
+}

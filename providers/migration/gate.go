@@ -1,0 +1,133 @@
+package migration
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// gate lets a number of requests through at the same time: fewer after the
+// destination has rejected some, more again when it takes them.
+type gate struct {
+	pass chan struct{}
+
+	mu     sync.Mutex
+	open   int // how many may be under way
+	owed   int // passes to be kept back when they return
+	well   int // requests that went well since the last change
+	shrunk time.Time
+}
+
+func newGate(n int) *gate {
+	g := &gate{pass: make(chan struct{}, n), open: n}
+	for range n {
+		g.pass <- struct{}{}
+	}
+	return g
+}
+
+func (g *gate) enter(ctx context.Context) error {
+	select {
+	case <-g.pass:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.owed > 0 {
+		g.owed--
+		return
+	}
+	g.pass <- struct{}{}
+}
+
+// rejected halves what may be under way, once for all requests that were
+// together on the way when the destination was full.
+func (g *gate) rejected(sent time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.well = 0
+	if sent.Before(g.shrunk) {
+		return
+	}
+	g.shrunk = time.Now()
+	fewer := max(1, g.open/2)
+	g.owed += g.open - fewer
+	g.open = fewer
+	for g.owed > 0 {
+		select {
+		case <-g.pass:
+			g.owed--
+			continue
+		default:
+		}
+		break
+	}
+}
+
+// taken counts what went well; after a while one more may be under way.
+func (g *gate) taken() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.well++; g.well < 8*g.open || g.open == cap(g.pass) {
+		return
+	}
+	g.well = 0
+	g.open++
+	if g.owed > 0 {
+		g.owed--
+		return
+	}
+	g.pass <- struct{}{}
+}
+
+// speed bounds documents per second over all ranges together.
+type speed struct {
+	perSecond func() float64 // 0: no bound. The user may change it at any time
+
+	mu   sync.Mutex
+	owed float64 // documents that were let through too early
+	at   time.Time
+}
+
+// wait lets documents through as soon as nothing is owed for those before.
+func (s *speed) wait(ctx context.Context, documents int) error {
+	for {
+		perSecond := s.perSecond()
+		if perSecond <= 0 {
+			return nil
+		}
+		s.mu.Lock()
+		now := time.Now()
+		s.owed = max(0, s.owed-now.Sub(s.at).Seconds()*perSecond)
+		s.at = now
+		pause := time.Duration(s.owed / perSecond * float64(time.Second))
+		if pause <= 0 {
+			s.owed += float64(documents)
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+		if err := sleep(ctx, min(pause, askAgain)); err != nil {
+			return err
+		}
+	}
+}
+
+// onThisMachine says that compressing what is sent there would only cost time.
+func onThisMachine(c providers.Cluster) bool {
+	u, err := url.Parse(c.Config().Endpoint)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

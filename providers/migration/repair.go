@@ -1,0 +1,199 @@
+package migration
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// Repair implements providers.Repairer. It writes nothing that it did not
+// compare: a missing document is created, and one that differs or is too much
+// is written only if it is still the one that was compared. (The source's
+// version would be refused where the destination holds a tombstone of it.)
+func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JSON, deleteExtra bool) (providers.Repaired, providers.Verification, error) {
+	var done providers.Repaired
+	v := providers.Verification{Method: "full"}
+	d, err := readDone(raw)
+	if err != nil {
+		return done, v, err
+	}
+	if t.script != nil {
+		return done, v, providers.NewError("not_repairable", "script", "A migration with a script cannot be repaired",
+			"The script runs in _reindex only. Begin again with \"esmig apply -restart ADDR\".")
+	}
+	found, err := t.compareAll(ctx, j, d, &v)
+	if err != nil || len(found) == 0 {
+		return done, v, err
+	}
+	r := &repair{task: t, deleteExtra: deleteExtra}
+	for some := range slices.Chunk(found, r.size(d)) {
+		if err := r.mend(ctx, some); err != nil {
+			return r.Repaired, v, err
+		}
+	}
+	if r.reason != "" {
+		j.Note(fmt.Sprintf("%d documents were not repaired: %s", r.Failed, r.reason))
+	}
+	v = providers.Verification{Method: "full"}
+	if _, err = t.compareAll(ctx, j, d, &v); err != nil {
+		return r.Repaired, v, err
+	}
+	return r.Repaired, v, t.verdict(v)
+}
+
+// compareAll is a full verification from the beginning.
+func (t *task) compareAll(ctx context.Context, j providers.Journal, d done, v *providers.Verification) ([]*mismatch, error) {
+	if err := t.refreshDestination(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.counts(ctx, d, v); err != nil {
+		return nil, err
+	}
+	return t.full(ctx, j, d, v)
+}
+
+// repair is one run of Repair.
+type repair struct {
+	*task
+	providers.Repaired
+	deleteExtra bool
+	reason      string // of the first that failed
+}
+
+// size is how many documents go into one request.
+func (r *repair) size(d done) int {
+	n := 1000
+	for _, x := range d.Indices {
+		n = min(n, max(1, x.Size))
+	}
+	return n
+}
+
+// mend writes some documents.
+func (r *repair) mend(ctx context.Context, found []*mismatch) error {
+	sources, err := r.contents(ctx, found)
+	if err != nil {
+		return err
+	}
+	var body bytes.Buffer
+	var counters []*int64 // per action
+	action := func(name string, meta object, source providers.JSON, counter *int64) {
+		body.Write(providers.Encode(object{name: meta}))
+		body.WriteByte('\n')
+		if name != "delete" {
+			// Line breaks are outside of strings only, and here they would end it.
+			body.Write(bytes.ReplaceAll(bytes.ReplaceAll(source, []byte("\n"), []byte(" ")), []byte("\r"), []byte(" ")))
+			body.WriteByte('\n')
+		}
+		counters = append(counters, counter)
+	}
+	compared := func(h *hit) object {
+		return meta(h.Index, h.ID, h.Routing, object{"if_seq_no": h.SeqNo, "if_primary_term": h.Term})
+	}
+	none := new(int64)
+	for _, m := range found {
+		var from *hit
+		if m.from != nil {
+			if from = sources[m]; from == nil {
+				continue // gone from the source meanwhile
+			}
+		}
+		switch {
+		case m.what == missing:
+			action("create", meta(r.destIndex, from.ID, from.Routing, nil), from.Source, &r.Created)
+		case m.what == different && m.from.Routing != m.to.Routing:
+			// First, because on one shard they are the same document.
+			action("delete", compared(m.to), nil, none)
+			action("create", meta(r.destIndex, from.ID, from.Routing, nil), from.Source, &r.Updated)
+		case m.what == different:
+			action("index", compared(m.to), from.Source, &r.Updated)
+		case r.deleteExtra:
+			action("delete", compared(m.to), nil, &r.Deleted)
+		}
+	}
+	if len(counters) == 0 {
+		return nil
+	}
+	// Sent twice it answers conflicts, and the verification tells what is so.
+	raw, err := r.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_bulk", Query: url.Values{"pipeline": {cmp.Or(r.pipeline, "_none")}},
+		Body: body.Bytes(), Repeatable: true})
+	if err != nil {
+		return err
+	}
+	return r.account(raw, counters)
+}
+
+func (r *repair) account(raw providers.JSON, counters []*int64) error {
+	var answer struct {
+		Items []map[string]struct {
+			Status int `json:"status"`
+			Error  struct {
+				Type   string `json:"type"`
+				Reason string `json:"reason"`
+			} `json:"error"`
+		} `json:"items"`
+	}
+	if err := decode(raw, &answer); err != nil {
+		return err
+	}
+	if len(answer.Items) != len(counters) {
+		return errors.New("the answer to a bulk request has not as many items as that had actions")
+	}
+	for i, item := range answer.Items {
+		for _, a := range item {
+			if a.Status < 300 {
+				*counters[i]++
+				continue
+			}
+			r.Failed++
+			r.reason = cmp.Or(r.reason, a.Error.Type+": "+a.Error.Reason)
+		}
+	}
+	return nil
+}
+
+func meta(index, id, routing string, more object) object {
+	m := object{"_index": index, "_id": id}
+	if routing != "" {
+		m["routing"] = routing
+	}
+	for k, v := range more {
+		m[k] = v
+	}
+	return m
+}
+
+// contents reads what the sources hold now.
+func (r *repair) contents(ctx context.Context, found []*mismatch) (map[*mismatch]*hit, error) {
+	bySide := map[*side][]*mismatch{}
+	for _, m := range found {
+		if m.from != nil {
+			bySide[m.side] = append(bySide[m.side], m)
+		}
+	}
+	out := map[*mismatch]*hit{}
+	for s, ms := range bySide {
+		var ids []string
+		for _, m := range ms {
+			ids = append(ids, m.from.ID)
+		}
+		hits, err := s.withContents().lookup(ctx, ids, s.query)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range ms {
+			i := slices.IndexFunc(hits, func(h hit) bool { return h.key() == m.from.key() && h.Index == m.from.Index })
+			if i >= 0 {
+				out[m] = &hits[i]
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,244 @@
+package migration
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/esmig/esmig/providers"
+)
+
+const (
+	// bulkBytes is about how large a page and the bulk request made of it are.
+	bulkBytes = 5 << 20
+	// pageLimit is the most that a page may have. A page of more is asked for
+	// again with fewer documents.
+	pageLimit = 2 * bulkBytes
+	// mostInFlight bounds what is read and not yet acknowledged, in bytes over
+	// all ranges: the memory that a copy takes, whatever it copies.
+	mostInFlight = 48 << 20
+	// mostDocuments of a page: the servers' default max_result_window.
+	mostDocuments = 10_000
+	// mostRefused ends a range in which nearly nothing is taken.
+	mostRefused = 1000
+)
+
+// streamer copies through this process: it reads pages of the source and writes
+// bulk requests, for a destination that cannot read from the source itself.
+type streamer struct {
+	*run
+	gate   *gate
+	speed  *speed
+	memory *semaphore.Weighted
+	buried sync.Map // dead letters of this run; a range that starts again meets them again
+	sizes
+}
+
+// sizes are the constants above; tests take smaller ones.
+type sizes struct{ bulk, limit, inFlight int64 }
+
+func newStreamer(r *run) *streamer {
+	s := &streamer{run: r, gate: newGate(max(2, min(2*r.concurrency, 64))), speed: &speed{perSecond: r.rate}, sizes: r.sizes}
+	s.memory = semaphore.NewWeighted(s.inFlight)
+	return s
+}
+
+// copyUnit brings one range to its end. An attempt that breaks off is made
+// again from the beginning of the range: what is there already answers as a
+// conflict.
+func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
+	x := s.l.indices[u.index]
+	size := s.most(x)
+	if x.Bytes > 0 {
+		size = max(1, min(size, int(s.bulk*x.Documents/x.Bytes)))
+	}
+	pause := time.Second
+	for begun := 0; ; {
+		if err := s.hold(ctx); err != nil {
+			return err
+		}
+		if begun++; begun > mostAttempts {
+			return &trouble{what: gaveUp, unit: u, index: x.Name}
+		}
+		query, err := s.rest(ctx, x, u)
+		if err != nil {
+			return err
+		}
+		if err := s.j.Append(record{What: wroteBegin, Unit: u.id, Size: size}); err != nil {
+			return err
+		}
+		u.begun, u.task = u.begun+1, ""
+		got, err := s.pump(ctx, u, x, query, size)
+		var t *trouble
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			return s.ended(ctx, u, x, got)
+		case errors.As(err, &t):
+			t.unit, t.index, t.counts = u, x.Name, got.counts
+			return t
+		case errors.Is(err, providers.ErrTooLarge):
+			if size == 1 {
+				return s.explainError(err)
+			}
+			size, begun = max(1, size/4), begun-1
+			continue
+		case errors.Is(err, errLost):
+			s.j.Note(fmt.Sprintf("%s no longer knows what range %s of %s was read from: the range starts again.", s.srcName, u.id, x.Name))
+		case errors.Is(err, errAgain), errors.Is(err, providers.ErrUnavailable), serverError(err) != nil && isTransient(serverError(err)):
+			s.j.Note(fmt.Sprintf("Range %s of %s was interrupted and starts again in %v: %v.", u.id, x.Name, pause, err))
+		default:
+			return s.explainError(err)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, 30*time.Second)
+	}
+}
+
+// most documents of a page.
+func (s *streamer) most(x *sourceIndex) int {
+	return min(cmp.Or(s.size, mostDocuments), cmp.Or(x.Window, mostDocuments))
+}
+
+// ended closes the account of a range and records it.
+func (s *streamer) ended(ctx context.Context, u *unit, x *sourceIndex, got tally) error {
+	if len(got.refused) > 0 {
+		t := &trouble{what: refused, unit: u, index: x.Name, counts: got.counts}
+		for _, r := range got.refused {
+			t.failures = append(t.failures, r.failure)
+		}
+		t.err = parseFailure(t.failures[0])
+		return t
+	}
+	if got.done() != got.Total {
+		return &trouble{what: unclosed, unit: u, index: x.Name, counts: got.counts}
+	}
+	if got.Conflicts > 0 {
+		if err := s.explain(ctx, u, got.Conflicts); err != nil {
+			return err
+		}
+	}
+	return s.end(u, got.counts)
+}
+
+// end records that all of a range is acknowledged.
+func (r *run) end(u *unit, c counts) error {
+	if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c}); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	u.counts = &c
+	delete(r.live, u)
+	r.mu.Unlock()
+	r.progress(nil, taskStatus{}, false)
+	return nil
+}
+
+// pump reads a range and writes it, both at the same time. It returns when all
+// of it is acknowledged, or when it cannot be.
+func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any, size int) (tally, error) {
+	from, err := s.open(ctx, x, query)
+	if err != nil {
+		return tally{}, err
+	}
+	defer from.close(ctx)
+	var mu sync.Mutex
+	var got tally
+	seen := func(t tally) error {
+		if err := s.bury(x, t.refused); err != nil {
+			return err
+		}
+		for i := range t.refused { // it was handed on and is not kept
+			t.refused[i].doc = rawHit{}
+		}
+		mu.Lock()
+		got.add(t)
+		status := taskStatus{counts: got.counts}
+		status.Retries.Bulk = got.rejections
+		enough := len(got.refused) >= mostRefused
+		mu.Unlock()
+		s.progress(u, status, false)
+		if enough {
+			return errRefused
+		}
+		return nil
+	}
+	g, inner := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return s.pages(inner, from, x, size, func(b *batch, held int64) {
+			mu.Lock()
+			got.Total += int64(b.len())
+			mu.Unlock()
+			g.Go(func() error {
+				defer s.memory.Release(held)
+				return s.write(inner, b, seen)
+			})
+		})
+	})
+	err = g.Wait()
+	if errors.Is(err, errRefused) {
+		err = nil // the account says why
+	}
+	return got, err
+}
+
+// errRefused ends a range of which too much is refused.
+var errRefused = errors.New("the destination takes hardly any document")
+
+// pages reads to the end of a range and makes a batch of each page. Memory is
+// asked for before a page is: the page and the batch made of it; with the batch
+// goes what it holds of that. The size of pages follows that of the documents.
+func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size int, take func(b *batch, held int64)) error {
+	most := s.most(x)
+	create, external := s.createOnly(s.dest), s.external(s.dest)
+	alone := false // one document is more than a page may be
+	for read, all := int64(0), int64(-1); read != all; {
+		held, limit := min(2*s.limit, s.inFlight), s.limit
+		if alone {
+			held, limit = s.inFlight, 0
+		}
+		if err := s.memory.Acquire(ctx, held); err != nil {
+			return err
+		}
+		p, err := from.next(ctx, size, limit)
+		if errors.Is(err, providers.ErrTooLarge) && !errors.Is(err, errLost) && !alone {
+			s.memory.Release(held)
+			alone, size = size == 1, max(1, size/4)
+			continue
+		}
+		if err == nil && all < 0 {
+			all = p.total
+		}
+		if err == nil && len(p.hits) == 0 && read != all {
+			err = fmt.Errorf("%w: it counts %d documents and gives %d", errLost, all, read)
+		}
+		if err != nil || len(p.hits) == 0 {
+			s.memory.Release(held)
+			return err
+		}
+		bytes := 0
+		for _, h := range p.hits {
+			bytes += len(h.id) + len(h.routing) + len(h.version) + len(h.source) + actionBytes
+		}
+		b := newBatch(bytes, len(p.hits))
+		for _, h := range p.hits {
+			b.add(h, create, external)
+		}
+		read += int64(b.len())
+		keep := min(held, int64(bytes))
+		s.memory.Release(held - keep)
+		take(b, keep)
+		alone = alone && int64(bytes) > s.limit
+		size = max(1, min(2*size, most, int(int64(len(p.hits))*s.bulk/int64(bytes))))
+	}
+	return nil
+}

@@ -1,0 +1,243 @@
+package migration
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// comparison is a full verification: all documents, by digests made where they
+// lie (digest_painless.go).
+//
+// A destination of its own is compared as a whole: both sides are added up per
+// bucket, and what is in buckets that differ is looked at one by one. Where
+// others write into the destination too, the sums say nothing: then the
+// documents of the source are looked up on the destination, some thousands at
+// a time, still by digest.
+type comparison struct {
+	*task
+	j       providers.Journal
+	d       done
+	v       *providers.Verification
+	own     *side   // what this migration took
+	sources []*side // own first, then that of its peers
+	dest    *side
+	// found are the documents that differ, updated those that were changed on
+	// the source since they were copied.
+	found   []*mismatch
+	updated int64
+	// oneSided: what only the destination has is not looked at.
+	oneSided bool
+	// unopened documents of the source are in buckets that differ and were not
+	// looked into.
+	unopened    int64
+	done, total atomic.Int64
+}
+
+// Share implements providers.Sharer.
+func (t *task) Share(peers []providers.Peer) { t.peers = peers }
+
+// full compares all documents; v has the counts already.
+func (t *task) full(ctx context.Context, j providers.Journal, d done, v *providers.Verification) ([]*mismatch, error) {
+	if t.changesID || t.dropsIt { // ids on both sides cannot be told to belong together
+		v.Method = "sample"
+		return nil, t.sample(ctx, j, d, v)
+	}
+	why, err := t.whyNotContents(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	v.Notes = nil // the counts could only guess
+	if why != "" {
+		v.Notes = append(v.Notes, "contents were not compared, because "+why+"; ids and counts were")
+	}
+	c := &comparison{task: t, j: j, d: d, v: v}
+	if err := c.prepare(ctx, why == ""); err != nil {
+		return nil, err
+	}
+	if err := c.run(ctx); err != nil {
+		return nil, err
+	}
+	c.tell(why == "")
+	return c.found, nil
+}
+
+// prepare finds out what is to be compared.
+func (c *comparison) prepare(ctx context.Context, contents bool) (err error) {
+	if c.dest, err = c.destinationSide(ctx); err != nil {
+		return err
+	}
+	c.own = c.sourceSide(c.d)
+	c.sources = []*side{c.own}
+	for _, p := range c.peers {
+		t, ok := p.Task.(*task)
+		if !ok || p.Done == nil {
+			continue
+		}
+		d, err := readDone(p.Done)
+		if err != nil {
+			return err
+		}
+		c.sources = append(c.sources, t.sourceSide(d))
+	}
+	var bytes, documents int64
+	for _, x := range c.d.Indices {
+		bytes, documents = bytes+x.Bytes, documents+x.Documents
+	}
+	for _, s := range append(slices.Clone(c.sources), c.dest) {
+		s.contents, s.note = contents, c.j.Note
+		if err := s.cutPieces(ctx, bytes/max(1, documents)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *comparison) run(ctx context.Context) error {
+	unfinished := slices.ContainsFunc(c.peers, func(p providers.Peer) bool { return p.Done == nil })
+	if c.existing != "keep" && c.existing != "overwrite" && len(c.peers) == 0 {
+		return c.whole(ctx)
+	}
+	if err := c.oneWay(ctx); err != nil {
+		return err
+	}
+	if unfinished || c.existing == "keep" || c.existing == "overwrite" {
+		text := "other migrations into the destination are not finished"
+		if !unfinished {
+			text = "the destination held documents before"
+		}
+		c.v.Notes = append(c.v.Notes, "documents that only the destination has were not looked for, because "+text)
+		return nil
+	}
+	// Each of the migrations looks for its own documents; that there are no
+	// others needs looking at documents only where the counts do not say it.
+	var all int64
+	for _, s := range c.sources {
+		n, err := s.count(ctx)
+		if err != nil {
+			return err
+		}
+		all += n
+	}
+	here, err := c.dest.count(ctx)
+	if err != nil || here <= all {
+		return err
+	}
+	c.found, c.updated, c.v.Compared, c.unopened, c.oneSided = nil, 0, 0, 0, false
+	return c.whole(ctx)
+}
+
+// count counts what a side is made of.
+func (s *side) count(ctx context.Context) (n int64, err error) {
+	for _, p := range s.parts {
+		for _, c := range p.pieces {
+			one, err := count(ctx, s.src, p.x.Name, c.shard, s.selection(p.x, c.span.query()))
+			if err != nil {
+				return n, err
+			}
+			n += one
+		}
+	}
+	return n, nil
+}
+
+// whole compares the destination with everything that was copied into it.
+func (c *comparison) whole(ctx context.Context) error {
+	kept, err := keptSums(c.j)
+	if err != nil {
+		return err
+	}
+	c.start(append(slices.Clone(c.sources), c.dest)...)
+	from, to := &sums{}, &sums{}
+	g, sub := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for _, s := range c.sources {
+			one, err := s.sum(sub, c.j, kept, c.progress)
+			if err != nil {
+				return err
+			}
+			from.add(one)
+			if s == c.own {
+				c.v.Compared = one.documents()
+			}
+		}
+		return nil
+	})
+	g.Go(func() (err error) {
+		to, err = c.dest.sum(sub, c.j, kept, c.progress)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	suspects, err := c.open(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	return c.classify(ctx, suspects)
+}
+
+func (c *comparison) start(sides ...*side) {
+	c.done.Store(0)
+	c.total.Store(0)
+	for _, s := range sides {
+		c.total.Add(s.documents())
+	}
+	c.progress(0)
+}
+
+func (c *comparison) progress(n int64) {
+	c.j.Progress(providers.Progress{Phase: "verify", Done: c.done.Add(n), Total: c.total.Load()})
+}
+
+// tell puts what was found into the verification. Documents that the
+// destination has and the source has not are no difference where so many were
+// deleted on the source since they were copied.
+func (c *comparison) tell(contents bool) {
+	v := c.v
+	v.Missing = 0 // counts can only guess it
+	for _, m := range c.found {
+		switch m.what {
+		case missing:
+			v.Missing++
+		case different:
+			v.Different++
+		case extra:
+			v.Extra++
+		}
+		if len(v.Examples) < mostExamples {
+			n := min(len(m.diff), mostExamples-len(v.Examples))
+			v.Examples = append(v.Examples, m.diff[:n]...)
+		}
+	}
+	if len(c.sources) == 1 && v.Extra > 0 && v.Extra <= c.d.Result.Created-v.Compared-c.updated {
+		v.Notes = append(v.Notes, fmt.Sprintf("%s %s deleted on the source since the copy and still on the destination",
+			humanize.Comma(v.Extra), plural(int(v.Extra), "document was", "documents were")))
+		v.Deleted, v.Extra = v.Extra, 0
+	}
+	v.Identical = max(0, v.Compared-v.Missing-v.Different-c.unopened)
+	if !contents {
+		v.Compared, v.Identical = 0, 0
+	}
+	if c.unopened > 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("more differs than was looked into: %s documents are in parts that differ and were not told apart", humanize.Comma(c.unopened)))
+	}
+}
+
+// whyNotContents says why the documents cannot be equal on both sides although
+// nothing is wrong; empty: they can.
+func (t *task) whyNotContents(ctx context.Context, d done) (string, error) {
+	if why := t.altersContents(); why != "" {
+		return why, nil
+	}
+	if t.existing == "keep" && d.Result.Conflicts > 0 {
+		return "documents that were there already were kept", nil
+	}
+	return t.otherSource(ctx, d)
+}

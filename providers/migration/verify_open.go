@@ -1,0 +1,442 @@
+package migration
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/esmig/esmig/providers"
+)
+
+const (
+	mostOpened = 200_000 // documents of a side that are held, as ids, at a time
+	mostRounds = 20      // passes over the index to look into what differs
+	oneWayStep = 10_000  // documents that are looked up together
+)
+
+// What is wrong with a document.
+const (
+	missing   = "missing"
+	different = "different"
+	extra     = "extra"
+)
+
+// mismatch is a document that is not the same on both sides. from is that of
+// the side it belongs to, to is on the destination; contents are not kept.
+type mismatch struct {
+	what string
+	side *side
+	from *hit
+	to   *hit
+	diff []providers.Difference
+}
+
+// open narrows the buckets that differ down to documents: those with a digest
+// that the other side has not. Where buckets are large they are cut finer first,
+// by the next bits of the same hash.
+func (c *comparison) open(ctx context.Context, from, to *sums) ([]digested, error) {
+	var only [][]int
+	expected := float64(max(from.documents(), to.documents()))
+	buckets := differingBuckets(from, to)
+	for level := 1; ; level++ {
+		if len(buckets) == 0 {
+			return nil, nil
+		}
+		expected *= float64(len(buckets)) / digestBuckets
+		if expected <= float64(c.opened) || level == digestLevels || len(buckets) > digestBuckets*9/10 {
+			break
+		}
+		only = append(only, buckets)
+		p := digestParams{Only: only, Level: level}
+		var err error
+		if from, to, err = c.both(ctx, p); err != nil {
+			return nil, err
+		}
+		buckets = differingBuckets(from, to)
+	}
+	rounds := max(1, int(expected/float64(c.opened)+0.999))
+	step := (len(buckets) + rounds - 1) / rounds
+	var out []digested
+	for round := 0; len(buckets) > 0; round++ {
+		n := min(step, len(buckets))
+		if round == mostRounds || len(out) > c.opened {
+			for _, b := range buckets {
+				c.unopened += from.Count[b]
+			}
+			break
+		}
+		suspects, err := c.look(ctx, digestParams{Only: append(slices.Clone(only), buckets[:n])})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, suspects...)
+		buckets = buckets[n:]
+	}
+	return out, nil
+}
+
+func differingBuckets(a, b *sums) (out []int) {
+	for i := range digestBuckets {
+		if a.Sum[i] != b.Sum[i] || a.Count[i] != b.Count[i] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (c *comparison) both(ctx context.Context, p digestParams) (from, to *sums, err error) {
+	from = &sums{}
+	for _, s := range c.sources {
+		one, err := s.sumsOf(ctx, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		from.add(one)
+	}
+	to, err = c.dest.sumsOf(ctx, p)
+	return from, to, err
+}
+
+// look compares the documents of some buckets one by one, by digest.
+func (c *comparison) look(ctx context.Context, p digestParams) ([]digested, error) {
+	var from []digested
+	for _, s := range c.sources {
+		list, err := s.list(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		from = append(from, list...)
+	}
+	to, err := c.dest.list(ctx, p)
+	a, b := unpaired(from, to)
+	return append(a, b...), err
+}
+
+// unpaired leaves of two lists what has no twin in the other.
+func unpaired(a, b []digested) (onlyA, onlyB []digested) {
+	slices.SortFunc(a, compareDigested)
+	slices.SortFunc(b, compareDigested)
+	for len(a) > 0 && len(b) > 0 {
+		switch n := compareDigested(a[0], b[0]); {
+		case n < 0:
+			onlyA, a = append(onlyA, a[0]), a[1:]
+		case n > 0:
+			onlyB, b = append(onlyB, b[0]), b[1:]
+		default:
+			a, b = a[1:], b[1:]
+		}
+	}
+	return append(onlyA, a...), append(onlyB, b...)
+}
+
+func compareDigested(a, b digested) int {
+	return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.routing, b.routing), cmp.Compare(a.digest, b.digest))
+}
+
+// oneWay looks for each document of the source on the destination. What else
+// is there is not looked at.
+func (c *comparison) oneWay(ctx context.Context) error {
+	c.oneSided = true
+	c.start(c.own)
+	var suspects []digested
+	var mu sync.Mutex
+	err := c.own.work(ctx, func(ctx context.Context, p *part, n int) error {
+		return c.own.windows(p, p.pieces[n], func(w piece) error {
+			_, from, err := c.own.digests(ctx, p, w, digestParams{List: true})
+			if err != nil || len(from) == 0 {
+				return err
+			}
+			all := len(from)
+			to, err := c.dest.named(ctx, from)
+			if err != nil {
+				return err
+			}
+			a, _ := unpaired(from, to)
+			mu.Lock()
+			defer mu.Unlock()
+			c.v.Compared += int64(all)
+			if suspects = append(suspects, a...); len(suspects) > c.opened {
+				return errTooDifferent
+			}
+			c.progress(int64(all))
+			return nil
+		})
+	})
+	if err != nil && !errors.Is(err, errTooDifferent) {
+		return err
+	}
+	if err != nil {
+		c.unopened = max(0, c.own.documents()-c.v.Compared)
+	}
+	return c.classify(ctx, suspects)
+}
+
+var errTooDifferent = errors.New("too much differs to be looked at one by one")
+
+// windows cuts a piece into what can be looked up at once.
+func (s *side) windows(p *part, c piece, f func(piece) error) error {
+	if !p.x.SeqNo {
+		return f(c)
+	}
+	for from := c.span.From; from <= c.span.To; from += oneWayStep {
+		if err := f(piece{shard: c.shard, span: span{From: from, To: min(from+oneWayStep-1, c.span.To)}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// named makes the digests of the documents with these ids.
+func (s *side) named(ctx context.Context, docs []digested) ([]digested, error) {
+	var out []digested
+	for batch := range slices.Chunk(docs, oneWayStep) {
+		ids := make([]string, len(batch))
+		for i, d := range batch {
+			ids[i] = d.id
+		}
+		list, err := s.namedInside(ctx, ids)
+		if s.refused(err) || err == nil && !s.inside.Load() {
+			list, err = s.namedRead(ctx, ids)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+func (s *side) namedInside(ctx context.Context, ids []string) ([]digested, error) {
+	if len(s.parts) == 0 || !s.inside.Load() {
+		return nil, nil
+	}
+	routing := slices.ContainsFunc(s.parts, func(p *part) bool { return p.routing })
+	_, list, err := inside(ctx, s.src, s.index, -1, object{"ids": object{"values": ids}}, digestParams{Routing: routing, Contents: s.contents, List: true})
+	return list, err
+}
+
+func (s *side) namedRead(ctx context.Context, ids []string) (out []digested, err error) {
+	size := 1000
+	for _, p := range s.parts {
+		size = min(size, max(1, p.x.Size))
+	}
+	for some := range slices.Chunk(ids, size) {
+		hits, err := s.lookup(ctx, some, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hits {
+			if !s.contents {
+				h.Source = nil
+			}
+			v, err := digestDoc(h.ID, h.Routing, h.Source)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, digested{id: h.ID, routing: h.Routing, digest: v})
+		}
+	}
+	return out, nil
+}
+
+// classify says of each suspect what is wrong with it, now and by its contents.
+func (c *comparison) classify(ctx context.Context, suspects []digested) error {
+	slices.SortFunc(suspects, compareDigested)
+	size := 1000
+	for _, s := range c.sources {
+		for _, p := range s.parts {
+			size = min(size, max(1, p.x.Size))
+		}
+	}
+	for len(suspects) > 0 {
+		// All of an id stay together.
+		n := min(size, len(suspects))
+		for n < len(suspects) && suspects[n].id == suspects[n-1].id {
+			n++
+		}
+		var ids []string
+		for _, d := range suspects[:n] {
+			if len(ids) == 0 || ids[len(ids)-1] != d.id {
+				ids = append(ids, d.id)
+			}
+		}
+		if err := c.judge(ctx, ids); err != nil {
+			return err
+		}
+		suspects = suspects[n:]
+	}
+	return nil
+}
+
+// judge looks at documents on both sides.
+func (c *comparison) judge(ctx context.Context, ids []string) error {
+	type origin struct {
+		hit  hit
+		side *side
+	}
+	from, newer := map[string][]origin{}, map[string]bool{}
+	for _, s := range c.sources {
+		hits, err := s.lookup(ctx, ids, s.query)
+		if err != nil {
+			return err
+		}
+		since, err := s.newerAmong(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, h := range since {
+			newer[h.key()] = true
+		}
+		for _, h := range hits {
+			if s.has(h.Index) {
+				from[h.ID] = append(from[h.ID], origin{h, s})
+			} else {
+				newer[h.key()] = true // in an index that was not there
+			}
+		}
+	}
+	hits, err := c.dest.lookup(ctx, ids, nil)
+	if err != nil {
+		return err
+	}
+	to := map[string][]hit{}
+	for _, h := range hits {
+		to[h.ID] = append(to[h.ID], h)
+	}
+	for _, id := range ids {
+		there := to[id]
+		for _, o := range from[id] {
+			if newer[o.hit.key()] {
+				continue
+			}
+			at := slices.IndexFunc(there, func(h hit) bool { return h.key() == o.hit.key() })
+			m := &mismatch{what: missing, side: o.side, from: &o.hit, diff: []providers.Difference{{What: missing, ID: id}}}
+			switch {
+			case at >= 0:
+				m.what, m.to = different, &there[at]
+				if m.diff, err = c.compare(id, o.hit, there[at]); err != nil {
+					return err
+				}
+			case len(there) == 1 && len(from[id]) == 1:
+				at, m.what, m.to = 0, different, &there[0]
+				m.diff = []providers.Difference{{What: different, ID: id, Path: "_routing", From: o.hit.Routing, To: there[0].Routing}}
+			}
+			if at >= 0 {
+				there = slices.Delete(slices.Clone(there), at, at+1)
+			}
+			if m.what == missing || len(m.diff) > 0 {
+				c.found = append(c.found, m.light())
+			}
+		}
+		for _, h := range there {
+			if c.oneSided {
+				break
+			}
+			if newer[h.key()] {
+				c.updated++
+				continue
+			}
+			m := &mismatch{what: extra, to: &h, diff: []providers.Difference{{What: extra, ID: id}}}
+			c.found = append(c.found, m.light())
+		}
+	}
+	return nil
+}
+
+func (m *mismatch) light() *mismatch {
+	for _, h := range []*hit{m.from, m.to} {
+		if h != nil {
+			h.Source = nil
+		}
+	}
+	return m
+}
+
+func (s *side) has(index string) bool {
+	return slices.ContainsFunc(s.parts, func(p *part) bool { return p.x.Name == index })
+}
+
+// compare gives the leaves that differ; none: the documents are the same.
+func (c *comparison) compare(id string, from, to hit) ([]providers.Difference, error) {
+	if !c.own.contents {
+		return nil, nil
+	}
+	a, errA := digestDoc(from.ID, from.Routing, from.Source)
+	b, errB := digestDoc(to.ID, to.Routing, to.Source)
+	if a == b || errA != nil || errB != nil {
+		return nil, errors.Join(errA, errB)
+	}
+	diff, err := differing(id, from.Source, to.Source, sameDigest)
+	if len(diff) == 0 && err == nil { // {"a.b": 1} and {"a": {"b": 1}}
+		diff = []providers.Difference{{What: different, ID: id}}
+	}
+	return diff, err
+}
+
+// sameDigest compares leaves as the digest does: 1 is not 1.0.
+func sameDigest(a, b any) bool {
+	x, errX := digestDoc("", "", providers.Encode(a))
+	y, errY := digestDoc("", "", providers.Encode(b))
+	return errX == nil && errY == nil && x == y
+}
+
+// withContents is the same side, to be looked up with contents.
+func (s *side) withContents() *side {
+	return &side{task: s.task, title: s.title, run: s.run, contents: true, parts: s.parts, note: s.note}
+}
+
+// lookup gets all documents with these ids that match query, with contents if
+// the side has them, and with what a write that must not overwrite needs.
+func (s *side) lookup(ctx context.Context, ids []string, query any) ([]hit, error) {
+	info, err := s.src.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body := object{"query": all(query, object{"ids": object{"values": ids}}), "size": min(10_000, 3*len(ids)+10), "track_total_hits": true, "version": true,
+		"seq_no_primary_term": true}
+	if info.Flavor == providers.Elasticsearch && !atLeast(info.Version, 6, 7) {
+		delete(body, "seq_no_primary_term")
+	}
+	if !s.contents {
+		body["_source"] = false
+	} else if filter := s.sourceFilter(info); filter != nil {
+		body["_source"] = filter
+	}
+	a, err := search(ctx, s.src, s.index, -1, body)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil, nil
+	}
+	if n := len(a.Hits.Hits); err == nil && int64(n) < int64(a.Hits.Total) {
+		err = fmt.Errorf("%s holds %d documents under %d ids, which is more than can be looked at", s.title, a.Hits.Total, len(ids))
+	}
+	return a.Hits.Hits, err
+}
+
+// newerAmong finds those that were written since the copy.
+func (s *side) newerAmong(ctx context.Context, ids []string) ([]hit, error) {
+	if s.run == "" {
+		return nil, nil
+	}
+	var out []hit
+	for _, p := range s.parts {
+		limits := p.limits
+		if !p.x.SeqNo || len(limits) != p.x.Shards {
+			continue
+		}
+		for shard, top := range limits {
+			if p.x.Shards == 1 {
+				shard = -1
+			}
+			a, err := search(ctx, s.src, p.x.Name, shard, object{"size": min(10_000, 3*len(ids)+10), "_source": false,
+				"query": all(seqNo(top+1, -1), object{"ids": object{"values": ids}})})
+			if err != nil && !errors.Is(err, providers.ErrNotFound) {
+				return nil, err
+			}
+			out = append(out, a.Hits.Hits...)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,416 @@
+package migration
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/esmig/esmig/providers"
+)
+
+const (
+	// A piece is what one request makes digests of: some seconds of one
+	// processor (facts: 240,000 small documents or 400 MB of text a second).
+	pieceDocuments = 500_000
+	pieceBytes     = 500 << 20
+	// mostSums bounds the journal: 20 kB each. With more pieces a record holds
+	// the sums of several.
+	mostSums = 1000
+)
+
+// side is one side of a comparison: what a migration took from its source, or
+// all that the destination holds.
+type side struct {
+	*task    // src, index and query say what is read; of a destination too
+	title    string
+	run      string
+	contents bool
+	parts    []*part
+	inside   atomic.Bool // the cluster can run the script, as far as is known
+	note     func(string)
+}
+
+// part is one concrete index of a side.
+type part struct {
+	x       *sourceIndex
+	limits  []int64 // per shard, up to where it was copied; nil: all
+	pieces  []piece
+	routing bool // some document has one
+	// of names what the sums are of. It changes with each write that the index
+	// sees; empty: that cannot be told, so that sums are not kept.
+	of string
+}
+
+// piece is a range of one shard; shard -1: of all.
+type piece struct {
+	shard     int
+	span      span
+	documents int64 // about
+}
+
+// destinationSide reads the destination as if it were a source.
+func (t *task) destinationSide(ctx context.Context) (*side, error) {
+	m := &task{src: t.dst, srcName: t.dstName, index: t.destIndex, concurrency: t.concurrency, requestsPerSecond: t.requestsPerSecond, small: t.small, big: t.big}
+	s := &side{task: m, title: t.dstName + "/" + t.destIndex}
+	indices, err := m.resolve(ctx)
+	if errors.Is(err, providers.ErrNotFound) {
+		return s, nil
+	}
+	for _, x := range indices {
+		s.parts = append(s.parts, &part{x: x})
+	}
+	return s, err
+}
+
+// sourceSide is what a finished migration took. What was written since is not
+// part of it.
+func (t *task) sourceSide(d done) *side {
+	s := &side{task: t, title: t.srcName + "/" + t.index, run: d.Run}
+	for _, x := range d.Indices {
+		s.parts = append(s.parts, &part{x: x})
+	}
+	return s
+}
+
+// cutPieces divides all indices of a side. average is the size of a document.
+func (s *side) cutPieces(ctx context.Context, average int64) error {
+	info, err := s.src.Info(ctx)
+	if err != nil {
+		return err
+	}
+	s.inside.Store(info.Flavor != providers.Serverless) // it has no scripted_metric
+	return each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], average) })
+}
+
+func (s *side) cutPart(ctx context.Context, p *part, average int64) error {
+	x := *p.x // as it is now: the ranges of the copy are no measure any more
+	x.Ranges, x.Checkpoints, x.Visible, x.SeqNo, x.Shards = nil, nil, nil, p.x.SeqNo, max(1, p.x.Shards)
+	if s.run != "" && p.x.SeqNo {
+		p.limits = p.x.Checkpoints
+	}
+	k := *s.task
+	if k.small == smallIndex { // not a test's
+		k.small = max(5000, min(pieceDocuments, pieceBytes/max(1, average))) * int64(x.Shards)
+		k.big = k.small
+	}
+	if err := k.cut(ctx, &x); err != nil {
+		return err
+	}
+	if x.Documents == 0 {
+		return nil
+	}
+	n, err := count(ctx, s.src, x.Name, -1, object{"exists": object{"field": "_routing"}})
+	p.routing = n > 0 || badRequest(err)
+	if err != nil && !badRequest(err) {
+		return err
+	}
+	p.x = &x
+	if !x.SeqNo {
+		p.pieces = []piece{{shard: -1, span: span{To: -1}, documents: x.Documents}}
+		return nil
+	}
+	for shard, top := range x.Checkpoints {
+		of := shard
+		if x.Shards == 1 {
+			of = -1
+		}
+		if len(p.limits) == x.Shards {
+			top = min(top, p.limits[shard])
+		}
+		for _, r := range x.Ranges {
+			if r.To < 0 || r.To > top {
+				r.To = top
+			}
+			if r.From <= r.To {
+				p.pieces = append(p.pieces, piece{of, r, r.Documents / int64(x.Shards)})
+			}
+		}
+	}
+	sum := sha256.Sum256(providers.Encode(object{"run": s.run, "cluster": s.srcName, "index": x.Name, "query": s.query, "filter": x.Filter,
+		"contents": s.contents, "pieces": fmt.Sprint(p.pieces), "checkpoints": x.Checkpoints, "visible": x.Visible}))
+	p.of = hex.EncodeToString(sum[:8])
+	return nil
+}
+
+func (s *side) documents() (n int64) {
+	for _, p := range s.parts {
+		for _, c := range p.pieces {
+			n += c.documents
+		}
+	}
+	return n
+}
+
+// digests makes sums or a list of one piece: inside the cluster, or where that
+// is refused by reading it.
+func (s *side) digests(ctx context.Context, p *part, c piece, params digestParams) (*sums, []digested, error) {
+	params.Routing, params.Contents = p.routing, s.contents
+	query := s.selection(p.x, c.span.query())
+	if s.inside.Load() {
+		sum, list, err := inside(ctx, s.src, p.x.Name, c.shard, query, params)
+		if !s.refused(err) {
+			return sum, list, err
+		}
+	}
+	sum, list := &sums{}, []digested(nil)
+	err := s.read(ctx, p, c, query, func(id, routing string, source providers.JSON) error {
+		place := digestID(id)
+		if !params.wanted(place) {
+			return nil
+		}
+		if !s.contents {
+			source = nil
+		}
+		v, err := digestDoc(id, routing, source)
+		if err != nil {
+			return fmt.Errorf("document %s of %s: %w", quoteID(id), s.title, err)
+		}
+		if params.List {
+			list = append(list, digested{id: id, routing: routing, digest: v})
+			return nil
+		}
+		b := bucketOf(place, params.Level)
+		sum.Sum[b] += v
+		sum.Count[b]++
+		return nil
+	})
+	return sum, list, err
+}
+
+// refused says whether a cluster cannot make digests; that is told once.
+func (s *side) refused(err error) bool {
+	if !refusesScript(err) {
+		return false
+	}
+	if s.inside.CompareAndSwap(true, false) {
+		s.note(fmt.Sprintf("%s makes no digests (%s): esmig reads the documents and makes them.", s.srcName, serverError(err).Reason))
+	}
+	return true
+}
+
+// refusesScript tells a server without scripts, or a document that is too much
+// for one, from a server that is not well. Script errors are 400, an unlucky
+// few 500.
+func refusesScript(err error) bool {
+	e := serverError(err)
+	return e != nil && !errors.Is(err, providers.ErrUnavailable) && !errors.Is(err, providers.ErrNotFound) && !errors.Is(err, providers.ErrDenied) &&
+		(e.Status == 400 || e.Status == 500 || notImplemented(err))
+}
+
+// work runs f for each piece of a side, some at a time and not faster than the
+// user wants.
+func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n int) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.concurrency)
+	for _, p := range s.parts {
+		for n, c := range p.pieces {
+			if ctx.Err() != nil {
+				break
+			}
+			g.Go(func() error {
+				begin := time.Now()
+				if err := f(ctx, p, n); err != nil || s.requestsPerSecond == 0 {
+					return err
+				}
+				wanted := time.Duration(float64(c.documents) * float64(s.concurrency) / s.requestsPerSecond * float64(time.Second))
+				return sleep(ctx, max(0, wanted-time.Since(begin)))
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// sumRecord is a line of the journal: what some pieces of an index add up to.
+type sumRecord struct {
+	What   string `json:"what"` // wroteDigest
+	Of     string `json:"of"`
+	Pieces []int  `json:"pieces"`
+	Sums   *sums  `json:"sums"`
+}
+
+const wroteDigest = "digest"
+
+// keptSums are the sums that the journal holds already.
+func keptSums(j providers.Journal) (map[string][]sumRecord, error) {
+	out := map[string][]sumRecord{}
+	for raw, err := range j.Records() {
+		var what struct {
+			What string `json:"what"`
+		}
+		if err == nil {
+			err = decode(raw, &what)
+		}
+		if err == nil && what.What == wroteDigest {
+			var r sumRecord
+			if err = decode(raw, &r); err == nil {
+				out[r.Of] = append(out[r.Of], r)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("the journal of a migration cannot be read: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// sum adds up a whole side. What the journal holds is not asked for again.
+func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]sumRecord, progress func(int64)) (*sums, error) {
+	whole, pieces := &sums{}, 0
+	for _, p := range s.parts {
+		pieces += len(p.pieces)
+	}
+	together := (pieces + mostSums - 1) / mostSums
+	var mu sync.Mutex
+	have, pending := map[*part]map[int]bool{}, map[*part]*sumRecord{}
+	for _, p := range s.parts {
+		have[p] = map[int]bool{}
+		pending[p] = &sumRecord{What: wroteDigest, Of: p.of, Sums: &sums{}}
+		for _, r := range kept[p.of] {
+			if p.of == "" || slices.ContainsFunc(r.Pieces, func(n int) bool { return n >= len(p.pieces) || have[p][n] }) {
+				continue
+			}
+			whole.add(r.Sums)
+			for _, n := range r.Pieces {
+				have[p][n] = true
+				progress(p.pieces[n].documents)
+			}
+		}
+	}
+	write := func(p *part, least int) error {
+		r := pending[p]
+		if len(r.Pieces) == 0 || len(r.Pieces) < least || p.of == "" {
+			return nil
+		}
+		pending[p] = &sumRecord{What: wroteDigest, Of: p.of, Sums: &sums{}}
+		return j.Append(r)
+	}
+	err := s.work(ctx, func(ctx context.Context, p *part, n int) error {
+		if have[p][n] {
+			return nil
+		}
+		one, _, err := s.digests(ctx, p, p.pieces[n], digestParams{})
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		whole.add(one)
+		progress(p.pieces[n].documents)
+		pending[p].Sums.add(one)
+		pending[p].Pieces = append(pending[p].Pieces, n)
+		return write(p, together)
+	})
+	for _, p := range s.parts {
+		err = errors.Join(err, write(p, 0))
+	}
+	return whole, err
+}
+
+// sumsOf adds up what params narrow a side to.
+func (s *side) sumsOf(ctx context.Context, params digestParams) (*sums, error) {
+	whole := &sums{}
+	var mu sync.Mutex
+	return whole, s.work(ctx, func(ctx context.Context, p *part, n int) error {
+		one, _, err := s.digests(ctx, p, p.pieces[n], params)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		whole.add(one)
+		return nil
+	})
+}
+
+// list gives the documents, without contents, that params narrow a side to.
+func (s *side) list(ctx context.Context, params digestParams) ([]digested, error) {
+	params.List = true
+	var out []digested
+	var mu sync.Mutex
+	return out, s.work(ctx, func(ctx context.Context, p *part, n int) error {
+		_, list, err := s.digests(ctx, p, p.pieces[n], params)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		out = append(out, list...)
+		return nil
+	})
+}
+
+// read pages through a piece. Within a shard _seq_no is an order that stands
+// still: no context on the server is needed, and a lost answer is asked for
+// again.
+func (s *side) read(ctx context.Context, p *part, c piece, query any, f func(id, routing string, source providers.JSON) error) error {
+	if !p.x.SeqNo {
+		return s.readAll(ctx, p, query, f)
+	}
+	info, err := s.src.Info(ctx)
+	if err != nil {
+		return err
+	}
+	size := max(1, p.x.Size)
+	body := object{"size": size, "query": query, "sort": []any{object{"_seq_no": "asc"}}, "track_total_hits": false}
+	if !s.contents {
+		body["_source"] = false
+	} else if filter := s.sourceFilter(info); filter != nil {
+		body["_source"] = filter
+	}
+	for last := int64(-1); ; {
+		a, err := search(ctx, s.src, p.x.Name, c.shard, body)
+		if err != nil {
+			return err
+		}
+		for _, h := range a.Hits.Hits {
+			if err := f(h.ID, h.Routing, h.Source); err != nil {
+				return err
+			}
+			if len(h.Sort) != 1 {
+				return fmt.Errorf("%s did not sort by _seq_no", s.srcName)
+			}
+			last = h.Sort[0]
+		}
+		if len(a.Hits.Hits) < size {
+			return nil
+		}
+		body["search_after"] = []int64{last}
+	}
+}
+
+// readAll reads an index that cannot be asked for _seq_no.
+func (s *side) readAll(ctx context.Context, p *part, query any, f func(id, routing string, source providers.JSON) error) error {
+	r, err := s.open(ctx, p.x, query)
+	if err != nil {
+		return err
+	}
+	defer r.close(ctx)
+	for {
+		page, err := r.next(ctx, max(1, p.x.Size), 0)
+		if err != nil || len(page.hits) == 0 {
+			return err
+		}
+		for _, h := range page.hits {
+			var id, routing string
+			err := json.Unmarshal(h.id, &id)
+			if h.routing != nil {
+				err = errors.Join(err, json.Unmarshal(h.routing, &routing))
+			}
+			if err != nil {
+				return err
+			}
+			if err := f(id, routing, h.source); err != nil {
+				return err
+			}
+		}
+	}
+}
