@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -468,17 +469,19 @@ func TestEveryRequestRefused(t *testing.T) {
 			w := newWorld(t)
 			w.documents(w.source, "src", 5)
 			w.write("main.hcl", withheld+indexA+migrationA+pipeline)
-			applying, count := false, 0
+			var applying atomic.Bool
+			count := 0
 			w.sink = func(e engine.Event) {
-				_, ok := e.(engine.ApplyStarted)
-				applying = applying || ok
+				if _, ok := e.(engine.ApplyStarted); ok {
+					applying.Store(true)
+				}
 			}
 			w.target.Fault(func(r *http.Request) providertest.Fault {
-				if count++; applying && !met && count > n {
+				if count++; applying.Load() && !met && count > n {
 					met = true
 					return providertest.Fault{Status: 403, Type: "security_exception", Reason: "not now"}
 				}
-				if !applying {
+				if !applying.Load() {
 					count = 0
 				}
 				return providertest.Fault{}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/esmig/esmig/engine"
@@ -203,6 +204,17 @@ migration "m" {
 	w.untouched("logs-a-b")
 	w.setting("/logs-a-b/_settings", isDefault, isFinal)
 	w.settled()
+	// Nothing takes the final pipeline off a living data stream, so the plan
+	// says that it will run over what is copied.
+	w.source.Put("more", "z", `{"@timestamp":"2026-01-01T00:00:00Z","n":1}`, "")
+	main, err := w.fs.ReadFile("main.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("main.hcl", strings.TrimPrefix(string(main), clusters)+strings.Replace(second("more"), "index.a.name", "data_stream.logs-a-b.name", 1))
+	if p := w.plan(engine.PlanOptions{}); !strings.Contains(show(p), "A final pipeline changes the copy") {
+		t.Errorf("silent: %s", show(p))
+	}
 }
 
 // interruptedCopy leaves a template without its pipelines and a migration half
@@ -211,14 +223,14 @@ func interruptedCopy(t *testing.T, files string) *world {
 	w := newWorld(t)
 	w.documents(w.source, "src", 5)
 	w.write("main.hcl", files)
-	applying := false
+	var applying atomic.Bool
 	w.sink = func(e engine.Event) {
 		if _, ok := e.(engine.ApplyStarted); ok {
-			applying = true
+			applying.Store(true)
 		}
 	}
 	w.source.Fault(func(r *http.Request) providertest.Fault {
-		if strings.Contains(r.URL.Path, "src") && r.URL.Query().Has("scroll") && applying {
+		if strings.Contains(r.URL.Path, "src") && applying.Load() {
 			return providertest.Fault{Status: 400, Type: "illegal_argument_exception", Reason: "no such thing"}
 		}
 		return providertest.Fault{}
