@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/esmig/esmig/config"
 	"github.com/esmig/esmig/providers/providertest"
 	"github.com/esmig/esmig/state"
 )
@@ -126,4 +127,29 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestDocuments keeps the examples of the documents in the usual form.
+func TestDocuments(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	language, err := os.ReadFile(filepath.Join("..", "..", "docs", "language.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := 0
+	for name, page := range map[string]string{"README.md": string(readme), "language.md": string(language)} {
+		for _, rest := range strings.Split(page, "```hcl\n")[1:] {
+			src, _, _ := strings.Cut(rest, "```")
+			examples++
+			if got := string(config.Format([]byte(src))); got != src {
+				t.Errorf("an example in %s is not in the usual form:\n%s", name, cmp.Diff(src, got))
+			}
+		}
+	}
+	if examples < 5 {
+		t.Errorf("only %d examples were found", examples)
+	}
 }

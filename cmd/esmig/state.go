@@ -106,9 +106,21 @@ func stateRemove(k *command) error {
 		return nil
 	}, addrs[0])
 	if err == nil {
+		err = k.uncontrol(addrs[0])
+	}
+	if err == nil {
 		fmt.Fprintf(k.Stdout, "%s is forgotten. It is still on its cluster.\n", addrs[0])
 	}
 	return err
+}
+
+// uncontrol: what was wanted of an object that is forgotten counts no more.
+func (k *command) uncontrol(a providers.Addr) error {
+	s, err := k.store()
+	if err != nil {
+		return err
+	}
+	return s.Steer(func(all map[providers.Addr]providers.Control) { delete(all, a) })
 }
 
 func stateMove(k *command) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -325,7 +326,6 @@ func TestInterrupt(t *testing.T) {
 					t.Error(out)
 				}
 				before := s.begun()
-				s.target.FinishTasks()
 				out, code = s.run("apply", "-auto-approve")
 				again := s.begun() - before
 				if want := map[bool]int{false: 2, true: 4}[c.cancel]; code != exitDone || again != want || s.docs() != 80 {
@@ -348,18 +348,31 @@ func TestInterruptTwice(t *testing.T) {
 		in := make(blocked)
 		defer close(in)
 		s.world.StdinTTY, s.world.Stdin = true, in
-		wait := s.apply("-auto-approve")
+		asked := make(chan struct{})
+		s.world.Args, s.world.Stdout, s.world.Stderr = []string{"apply", "-auto-approve"}, question{asked}, io.Discard
+		code := make(chan int)
+		go func() { code <- run(t.Context(), s.world) }()
 		time.Sleep(3 * time.Second)
 		s.signals <- os.Interrupt
-		time.Sleep(time.Second)
+		<-asked
 		s.signals <- os.Interrupt
-		if _, code := wait(); code != exitInterrupted {
-			t.Errorf("exit code %d", code)
+		if got := <-code; got != exitInterrupted {
+			t.Errorf("exit code %d", got)
 		}
 		if got := s.speeds(); got != "-1 -1 " {
 			t.Errorf("tasks that run: %s", got)
 		}
 	})
+}
+
+// question is a terminal that tells when something is asked.
+type question struct{ asked chan struct{} }
+
+func (q question) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("Cancel?")) {
+		close(q.asked)
+	}
+	return len(b), nil
 }
 
 // TestRetry: refused documents are kept, and copied when it is mended.

@@ -51,6 +51,9 @@ func (c *client) ask(ctx context.Context) (providers.Info, error) {
 	if errors.As(err, &refused) && !errors.Is(err, providers.ErrUnavailable) && !errors.Is(err, providers.ErrDenied) {
 		return providers.Info{}, c.noCluster(refused.Reason)
 	}
+	if errors.Is(err, providers.ErrDenied) {
+		return providers.Info{}, c.denied(err)
+	}
 	if err != nil {
 		return providers.Info{}, err
 	}
@@ -85,6 +88,25 @@ func (c *client) ask(ctx context.Context) (providers.Info, error) {
 		return providers.Info{}, c.noCluster(summary(body))
 	}
 	return i, nil
+}
+
+// denied says which argument the cluster did not like, and what may be wrong
+// with it.
+func (c *client) denied(err error) error {
+	arg, what := "endpoint", "It wants credentials, and the block gives none: set api_key, or username and password."
+	switch {
+	case c.cfg.APIKey != "":
+		arg, what = "api_key", "The key may be mistyped, expired or invalidated, or belong to another cluster; and esmig takes it encoded, or as id:key."
+	case c.cfg.Username != "":
+		arg, what = "username", "User name or password may be mistyped, or belong to another cluster."
+	}
+	var refused *Error
+	if errors.As(err, &refused) && refused.Status == http.StatusForbidden {
+		what = "It knows the credentials, but they lack the cluster privilege monitor, which reading the version needs."
+	}
+	f := providers.NewError("denied", arg, "Cluster refused the credentials", fmt.Sprintf("%v\n\n%s", err, what))
+	f.Err = err
+	return f
 }
 
 func (c *client) noCluster(what string) error {
