@@ -145,3 +145,28 @@ func TestGraph(t *testing.T) {
 		t.Error("a cluster was asked")
 	}
 }
+
+// The pipeline of dest.pipeline must be there when the copy begins: on the
+// cluster, or made by a block before the data.
+func TestPipelineOfTheCopy(t *testing.T) {
+	for _, c := range []struct{ name, value, more, code string }{
+		{"nowhere", `"nope"`, "", "pipeline_missing"},
+		{"declared", "ingest_pipeline.p.name", pipeline, ""},
+		{"declared for after the data", `"p"`, pipeline, "pipeline_missing"},
+		{"declared for before the data", `"p"`, strings.Replace(pipeline, "{\n", "{\n when = \"before_data\"\n", 1), ""},
+		{"there", `"there"`, "", ""},
+	} {
+		w := newWorld(t)
+		w.documents(w.source, "src", 5)
+		w.send(w.target, "PUT", "/_ingest/pipeline/there", `{"processors":[]}`)
+		w.write("main.hcl", c.more+indexA+"migration \"m\" {\n source { index = \"src\" }\n dest {\n  index = index.a.name\n  pipeline = "+c.value+"\n }\n}\n")
+		p := w.plan(engine.PlanOptions{})
+		code := ""
+		if p.Failed() {
+			code = p.Diagnostics[0].Code
+		}
+		if code != c.code || code != "" && p.Diagnostics[0].Line == 0 {
+			t.Errorf("%s: %s", c.name, show(p))
+		}
+	}
+}

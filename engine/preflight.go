@@ -108,7 +108,7 @@ func (e *Engine) preflight(ctx context.Context, flow *flow) ([]Diagnostic, error
 
 // prospect is what the engine knows of a migration's surroundings.
 func (e *Engine) prospect(n *node, flow *flow) providers.Prospect {
-	pr := providers.Prospect{DestinationFresh: flow.fresh(n) != nil}
+	pr := providers.Prospect{DestinationFresh: flow.fresh(n) != nil, Pipelines: []string{}}
 	for _, at := range append(flow.destinations(n), n.place()) {
 		for _, m := range append(flow.chain(at), flow.containers[at], flow.aliases[at]) {
 			// A component template alone makes no index.
@@ -121,6 +121,10 @@ func (e *Engine) prospect(n *node, flow *flow) providers.Prospect {
 		}
 	}
 	for _, m := range flow.nodes {
+		if m.kind.Name == "ingest_pipeline" && m.block != nil && m.res != nil && m.place().cluster == n.place().cluster &&
+			(!m.out || m.obj != nil) && (m.stage < n.stage || reaches(n, m)) {
+			pr.Pipelines = append(pr.Pipelines, m.res.ID())
+		}
 		if m != n && m.task != nil && (m.running() || m.obj != nil) &&
 			slices.ContainsFunc(flow.destinations(m), func(at place) bool { return slices.Contains(flow.destinations(n), at) }) {
 			pr.Others = -1

@@ -202,6 +202,7 @@ func (e *Engine) runTask(ctx context.Context, s *Step, n *node, byAddr map[provi
 		if err := e.put(o, drop...); err != nil {
 			return err
 		}
+		e.share(n, byAddr)
 		result, task, err := n.task.Run(ctx, j)
 		if err = j.end(err); err != nil {
 			return err

@@ -226,7 +226,7 @@ type Task interface {
 // its destination.
 type Sharer interface {
 	Task
-	// Share tells, before Verify or Repair, of all others with the same
+	// Share tells, before Run, Verify or Repair, of all others with the same
 	// destination. Without it the destination is taken to be the task's own.
 	Share(peers []Peer)
 }
@@ -322,6 +322,9 @@ type Prospect struct {
 	// Withheld are the pipeline settings that this plan keeps off the
 	// destination while the copy runs.
 	Withheld []PipelineSetting
+	// Pipelines are the ingest pipelines that blocks make, or keep, on the
+	// destination's cluster before the copy; nil: not known.
+	Pipelines []string
 	// Resume is set when the task is half done: what the journal holds.
 	Resume Journal
 	// Done is the sum of a former, finished run; nil without.
@@ -361,7 +364,7 @@ type Result struct {
 // Verification is what a comparison found.
 type Verification struct {
 	Method      string       `json:"method"` // count, sample, full
-	Source      int64        `json:"source"`
+	Source      int64        `json:"source"` // without those that are newer
 	Destination int64        `json:"destination"`
 	Compared    int64        `json:"compared"` // documents whose contents were compared
 	Identical   int64        `json:"identical"`

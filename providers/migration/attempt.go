@@ -35,7 +35,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 					return err
 				}
 				pause = min(2*pause, 30*time.Second)
-				if err := r.locate(ctx, u); err != nil {
+				if _, err := r.locate(ctx, u); err != nil {
 					return err
 				}
 				continue
@@ -46,7 +46,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 			r.pace(ctx, u, s, together)
 		})
 		if errors.Is(err, providers.ErrNotFound) { // the node that ran it is gone
-			if err := r.locate(ctx, u); err != nil {
+			if _, err := r.locate(ctx, u); err != nil {
 				return err
 			}
 			continue
@@ -66,13 +66,10 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 		}
 		switch verdict.what {
 		case fine:
-			c := verdict.counts
-			if c.Conflicts > 0 {
-				if err := r.explain(ctx, u, c.Conflicts); err != nil {
-					return err
-				}
+			if err := r.explain(ctx, u, verdict.counts); err != nil {
+				return err
 			}
-			return r.end(u, c)
+			return r.end(u, verdict.counts)
 		case tooLarge:
 			if size == 1 {
 				verdict.unit, verdict.index = u, x.Name
@@ -85,7 +82,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 				return err
 			}
 			pause = min(2*pause, 30*time.Second)
-			size = max(100, size/2)
+			size = max(min(size, 100), size/2)
 		default:
 			if begun > 0 { // else a former apply has told it, and what was wrong may be mended
 				verdict.unit, verdict.index = u, x.Name
@@ -136,23 +133,27 @@ func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
 const longestBatch = 5
 
 // locate looks for the task of an attempt that has no end: by its id, then by
-// its X-Opaque-Id. Afterwards u.task is one that the server knows, or empty.
-func (r *run) locate(ctx context.Context, u *unit) error {
+// its X-Opaque-Id. Afterwards u.task is one that the server knows, or empty. A
+// task that has ended already is returned.
+func (r *run) locate(ctx context.Context, u *unit) (ended *taskAnswer, err error) {
 	if u.task != "" {
-		_, err := r.look(ctx, u.task, r.info)
+		a, err := r.look(ctx, u.task, r.info)
+		if err == nil && a.Completed {
+			return &a, nil
+		}
 		if err == nil || !errors.Is(err, providers.ErrNotFound) {
-			return err
+			return nil, err
 		}
 	}
 	if u.cancelled {
-		return nil
+		return nil, nil
 	}
 	id, err := r.find(ctx, r.l.opaque(u), r.info)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if u.task = id; id != "" {
-		return r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
+		return nil, r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
 	}
-	return nil
+	return nil, nil
 }

@@ -45,6 +45,12 @@ func (t *task) destFindings(ctx context.Context, p providers.Prospect, info prov
 		out = append(out, providers.NewError("dest_privileges", "dest.cluster", "Credentials of the destination lack privileges",
 			fmt.Sprintf("The credentials of %s need %s for %s.", t.dstName, enumerate(missing), t.destIndex)))
 	}
+	if f, err := t.namedPipeline(ctx, p); err != nil || f != nil {
+		out = append(out, asFindings(f)...)
+		if err != nil {
+			return out, err
+		}
+	}
 	if !d.Exists {
 		if !p.DestinationDeclared && d.Match == "" {
 			out = append(out, t.undeclared(ctx, indices))
@@ -79,6 +85,61 @@ func (t *task) destFindings(ctx context.Context, p providers.Prospect, info prov
 				t.dstName, t.destIndex, humanize.Comma(n), humanize.Comma(others))))
 	}
 	return out, nil
+}
+
+// copiedHere says whether a former run, of which done is the sum, copied into
+// the same destination.
+func (t *task) copiedHere(raw providers.JSON) bool {
+	if len(raw) == 0 {
+		return false
+	}
+	d, err := readDone(raw)
+	return err != nil || d.Dest == "" || d.Dest == t.dstName+"/"+t.destIndex
+}
+
+// again says what happens to documents that a former run copied.
+func (t *task) again(ctx context.Context) ([]string, error) {
+	d, err := t.lookAtDestination(ctx)
+	if err != nil || !d.Exists {
+		return nil, err
+	}
+	n, err := count(ctx, t.dst, t.destIndex, -1, nil)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	text := fmt.Sprintf("%s/%s holds %s %s already", t.dstName, t.destIndex, humanize.Comma(n), plural(int(min(n, 2)), "document", "documents"))
+	switch {
+	case t.createOnly(d):
+		text += ": they stay as they are, and only ids that are missing are copied"
+	case !t.external(d):
+		text += ": those that are copied again are overwritten, the others stay"
+	default:
+		text += ": only what is missing, or older than on the source, is copied, and nothing is deleted"
+		if why := t.altersContents(); why != "" {
+			text += fmt.Sprintf("; what is there was made as it was then (%s), so delete %s first if it must change", why, t.destIndex)
+		}
+	}
+	return []string{text}, nil
+}
+
+// namedPipeline checks that the pipeline of dest.pipeline will be there.
+func (t *task) namedPipeline(ctx context.Context, p providers.Prospect) (*providers.Finding, error) {
+	if t.pipeline == "" || t.pipeline == "_none" || p.Pipelines == nil || slices.Contains(p.Pipelines, t.pipeline) {
+		return nil, nil
+	}
+	err := get(ctx, t.dst, "/_ingest/pipeline/"+url.PathEscape(t.pipeline), nil, new(any))
+	if errors.Is(err, providers.ErrNotFound) {
+		return t.pipelineMissing(), nil
+	}
+	if serverError(err) != nil { // it may not be asked, so the copy will tell
+		return nil, nil
+	}
+	return nil, err
+}
+
+func (t *task) pipelineMissing() *providers.Finding {
+	return providers.NewError("pipeline_missing", "dest.pipeline", "Pipeline not found",
+		fmt.Sprintf("There is no pipeline %q on %s, so every document would be refused. Declare it with a block ingest_pipeline and write pipeline = ingest_pipeline.NAME.name, or leave pipeline out.", t.pipeline, t.dstName))
 }
 
 // finalPipeline finds a final pipeline that would run over the copy: it cannot

@@ -53,7 +53,8 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 		return e, err
 	}
 	e.Findings = append(e.Findings, source...)
-	dest, err := t.destFindings(ctx, p, info, indices, remote == nil, len(l.indices) > 0 || len(p.Done) > 0)
+	ours := len(l.indices) > 0 || t.copiedHere(p.Done)
+	dest, err := t.destFindings(ctx, p, info, indices, remote == nil, ours)
 	if err != nil {
 		return e, err
 	}
@@ -70,6 +71,13 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 		if w.stream {
 			e.Notes = append(e.Notes, t.throughHere(indices))
 		}
+	}
+	if p.Resume == nil && ours && !p.DestinationFresh && mayWrite {
+		again, err := t.again(ctx)
+		if err != nil {
+			return e, err
+		}
+		e.Notes = append(e.Notes, again...)
 	}
 	e.Seconds = t.guessSeconds(e, indices)
 	e.DiskNeed = e.Bytes + e.Bytes/6
@@ -219,6 +227,21 @@ func (t *task) sourceFindings(ctx context.Context, indices []*sourceIndex, denie
 				Summary: "Source index keeps a part of _source only",
 				Detail:  fmt.Sprintf("The mapping of %s/%s has _source includes or excludes: what was left out then cannot be copied.", t.srcName, x.Name)})
 		}
+	}
+	mappings, _ := v.(object)
+	for _, check := range []func() (*providers.Finding, error){
+		func() (*providers.Finding, error) { return t.nothingMatches(ctx, indices, mappings) },
+		func() (*providers.Finding, error) { return t.unseenFinding(ctx, indices) },
+		func() (*providers.Finding, error) {
+			s, err := t.sharedIDs(ctx, indices)
+			return s.finding(t), err
+		},
+	} {
+		f, err := check()
+		if err != nil {
+			return out, err
+		}
+		out = append(out, asFindings(f)...)
 	}
 	return out, nil
 }

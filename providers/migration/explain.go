@@ -49,69 +49,87 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 
 // explain decides on the conflicts of a range. A document that is there with
 // the source's version was copied before (an attempt that was interrupted, the
-// overlap of the tail pass). One with another version need not be the same:
-// deleted and put again on the source, or written on the destination by
-// somebody else; then contents decide.
-func (r *run) explain(ctx context.Context, u *unit, conflicts int64) error {
-	if r.conflicts == "proceed" || r.existing == "keep" {
+// overlap of the tail pass), unless others have documents of the same ids: in
+// a range that is begun for the first time, and where several indices or
+// migrations share the destination, contents decide. So they do for a document
+// with a higher version: deleted and put again on the source, or written on the
+// destination by somebody else.
+func (r *run) explain(ctx context.Context, u *unit, c counts) error {
+	if r.conflicts == "proceed" || c.Conflicts+c.Updated == 0 {
 		return nil
+	}
+	if err := r.sharedIn(ctx, u); err != nil || c.Conflicts == 0 || r.existing == "keep" {
+		return err
 	}
 	x := r.l.indices[u.index]
 	if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) {
 		return err
 	}
-	keepsVersions := r.external(r.dest)
+	keepsVersions, contents := r.external(r.dest), r.altersContents() == ""
+	first := u.begun == 1 && r.l.tails[u.index] != u
+	doubted := contents && (first || len(r.l.indices) > 1 || len(r.peers) > 0)
+	var differ, missing examples
 	var open []hit
-	var missing []string
+	compare := func() error {
+		defer func() { open = open[:0] }()
+		if !contents {
+			for _, h := range open {
+				differ.add(h.ID)
+			}
+			return nil
+		}
+		return r.compareContents(ctx, x, open, func(from hit, to *hit, diff []providers.Difference) {
+			if to == nil || len(diff) > 0 {
+				differ.add(from.ID)
+			}
+		})
+	}
 	err := r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
 		switch {
 		case to == nil:
-			missing = append(missing, from.ID)
-		case !keepsVersions, to.Version > from.Version:
+			missing.add(from.ID)
+		case !keepsVersions, to.Version > from.Version, to.Version == from.Version && doubted:
 			open = append(open, from)
 		}
-		return nil
+		if len(open) < 1000 {
+			return nil
+		}
+		return compare()
 	})
+	if err == nil {
+		err = compare()
+	}
 	if errors.Is(err, errTooMany) && u.begun > 1 {
 		return nil // an index without _seq_no: the first attempt wrote them, and verification is the proof
 	}
 	if err != nil && !errors.Is(err, errTooMany) {
 		return err
 	}
-	if err == nil && len(missing) == 0 && r.altersContents() != "" && u.begun > 1 {
-		return nil // they were there after the first attempt; contents cannot tell
+	if err == nil && missing.n == 0 && (differ.n == 0 || !contents && u.begun > 1) {
+		return nil // where contents cannot tell: they were there after the first attempt
 	}
-	var differ []string
-	if err == nil && r.altersContents() == "" {
-		err = r.compareContents(ctx, x, open, func(from hit, to *hit, diff []providers.Difference) {
-			if to == nil || len(diff) > 0 {
-				differ = append(differ, from.ID)
-			}
-		})
-		if err != nil {
-			return err
-		}
-		if len(differ)+len(missing) == 0 {
-			return nil
-		}
-	} else if err == nil {
-		if len(open)+len(missing) == 0 {
-			return nil
-		}
-		for _, h := range open {
-			differ = append(differ, h.ID)
-		}
+	text := fmt.Sprintf("%s answers %s version conflicts in range %s of %s.", r.dstName, humanize.Comma(c.Conflicts), u.id, x.Name)
+	if n := differ.n; n > 0 {
+		text += fmt.Sprintf(" %s %s there with other contents, for example %s.", humanize.Comma(int64(n)), plural(n, "document is", "documents are"), quoteID(differ.first))
 	}
-	text := fmt.Sprintf("%s answers %s version conflicts in range %s of %s.", r.dstName, humanize.Comma(conflicts), u.id, x.Name)
-	if n := len(differ); n > 0 {
-		text += fmt.Sprintf(" %s %s there with other contents, for example %s.", humanize.Comma(int64(n)), plural(n, "document is", "documents are"), quoteID(differ[0]))
-	}
-	if n := len(missing); n > 0 {
+	if n := missing.n; n > 0 {
 		text += fmt.Sprintf(" %s %s not there, for example %s: deleted on the destination less than a minute ago, or under another routing.",
-			humanize.Comma(int64(n)), plural(n, "is", "are"), quoteID(missing[0]))
+			humanize.Comma(int64(n)), plural(n, "is", "are"), quoteID(missing.first))
 	}
 	return providers.NewError("conflicts_unexplained", "conflicts", "The destination holds other documents under the same ids",
 		text+" Somebody else wrote them, or two migrations share ids. Remove them, or set existing = \"overwrite\" or \"keep\" in dest; conflicts = \"proceed\" leaves them as they are.")
+}
+
+// examples counts documents and keeps the first.
+type examples struct {
+	n     int
+	first string
+}
+
+func (e *examples) add(id string) {
+	if e.n++; e.n == 1 {
+		e.first = id
+	}
 }
 
 // against goes through a range and looks each document up on the destination,

@@ -95,6 +95,10 @@ func TestFaults(t *testing.T) {
 				return providers.JSON(`{"completed":true,"response":{"total":3,"created":1,"failures":[{"id":"x","status":429,"cause":{"type":"es_rejected_execution_exception","reason":"full"}}]}}`), nil
 			}
 			return raw, err
+		}, check: func(t *testing.T, begun map[string][]int) {
+			if diff := cmp.Diff([]int{64, 64}, begun["0.0"]); diff != "" {
+				t.Error(diff)
+			}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -180,6 +180,7 @@ func result(c counts, failed int64) providers.Result {
 // come. Checkpoints of the indices are those of the end.
 type done struct {
 	Run       string           `json:"run"`
+	Dest      string           `json:"dest,omitempty"` // cluster/index
 	Documents int64            `json:"documents"`
 	Ranges    int              `json:"ranges"`
 	Started   string           `json:"started"`

@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
@@ -89,6 +90,7 @@ type task struct {
 	concurrency        int
 	verify             string
 	peers              []providers.Peer // that write into the same destination
+	addr               providers.Addr
 	declared           providers.JSON
 	changesID, dropsIt bool // script sets _id; script sets op to noop or delete
 	changesVersion     bool
@@ -130,8 +132,12 @@ func newTask(in providers.Instance) (*task, error) {
 		}
 		f, _ := v.AsBigFloat().Float64()
 		if f < lowest || f > highest || name != "requests_per_second" && f != math.Trunc(f) {
-			bad(strings.TrimPrefix(block+"."+name, "."), "Number out of range",
-				fmt.Sprintf("%s is %v; it must be a whole number from %v to %v.", name, v.AsBigFloat(), lowest, highest))
+			kind := "whole number"
+			if name == "requests_per_second" {
+				kind = "number"
+			}
+			bad(strings.TrimPrefix(block+"."+name, "."), "Number out of range", fmt.Sprintf("%s is %s; it must be a %s from %s to %s.",
+				name, v.AsBigFloat().Text('f', -1), kind, humanize.Commaf(lowest), humanize.Commaf(highest)))
 		}
 		return f
 	}
@@ -163,6 +169,7 @@ func newTask(in providers.Instance) (*task, error) {
 		concurrency:       int(number("", "concurrency", 1, 1000)),
 		small:             smallIndex, big: bigRange, opened: mostOpened, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
 	}
+	t.addr = in.Addr
 	t.src, t.dst = in.Clusters[t.srcName], in.Clusters[t.dstName]
 	if t.concurrency == 0 {
 		t.concurrency = 4

@@ -211,6 +211,8 @@ func TestJudge(t *testing.T) {
 		{"source went away", `{"completed":true,"error":{"type":"connect_exception","reason":"Connection refused"}}`, later},
 		{"credentials", `{"completed":true,"error":{"type":"status_exception","reason":"body={\"error\":{\"type\":\"security_exception\",\"reason\":\"x\"},\"status\":401}"}}`, broken},
 		{"rejected", `{"completed":true,"response":{"total":3,"created":2,"failures":[{"id":"a","status":429,"cause":{"type":"es_rejected_execution_exception","reason":"full"}}]}}`, later},
+		{"always too much", `{"completed":true,"response":{"total":3,"created":0,"failures":[{"id":"a","status":429,"cause":{"type":"es_rejected_execution_exception","reason":"rejected execution of coordinating operation [coordinating_and_primary_bytes=0, replica_bytes=0, all_bytes=0, coordinating_operation_bytes=125829120, max_coordinating_bytes=53687091]"}}]}}`, tooLarge},
+		{"too much now", `{"completed":true,"response":{"total":3,"created":0,"failures":[{"id":"a","status":429,"cause":{"type":"es_rejected_execution_exception","reason":"rejected execution of coordinating operation [coordinating_and_primary_bytes=50000000, replica_bytes=0, all_bytes=50000000, coordinating_operation_bytes=5829120, max_coordinating_bytes=53687091]"}}]}}`, later},
 		{"refused", `{"completed":true,"response":{"total":3,"created":2,"failures":[{"id":"a","status":429,"cause":{"type":"es_rejected_execution_exception","reason":"full"}},{"id":"b","status":400,"cause":{"type":"mapper_parsing_exception","reason":"x"}}]}}`, refused},
 	} {
 		var a taskAnswer

@@ -261,8 +261,15 @@ func (t *task) sourceError(ctx context.Context, err error) *providers.Finding {
 		return providers.NewError("source_red", "source.index", "Source index is not wholly there",
 			fmt.Sprintf("%s cannot search all shards of %s: %s. A copy would miss documents; bring the index to green or yellow first.", t.srcName, t.index, e.Error()))
 	case e != nil && e.Type == "index_closed_exception":
-		return providers.NewError("source_closed", "source.index", "Source index is closed",
-			fmt.Sprintf("%s is closed on %s: open it, or leave it out of the migration.", t.index, t.srcName))
+		closed := t.index
+		if name, _, ok := strings.Cut(strings.TrimPrefix(e.Path, "/"), "/"); ok {
+			closed = name
+		}
+		detail := fmt.Sprintf("%s is closed on %s, so its documents cannot be read: open it, or leave it out of the migration", closed, t.srcName)
+		if strings.Contains(t.index, "*") {
+			detail += fmt.Sprintf(" with source { index = %q }", t.index+",-"+closed)
+		}
+		return providers.NewError("source_closed", "source.index", "Source index is closed", detail+".")
 	case e != nil && e.Status == http.StatusBadRequest:
 		arg := "source.index"
 		if t.query != nil {

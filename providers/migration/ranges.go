@@ -140,7 +140,7 @@ func (t *task) chooseSize(ctx context.Context, x *sourceIndex) error {
 	}
 	if n := int64(len(a.Hits.Hits)); sampled > 0 {
 		x.Bytes = sampled * x.Documents / n
-		x.Size = int(min(max(batchBytes*n/sampled, 100), 10_000))
+		x.Size = int(min(max(batchBytes*n/sampled, 1), 10_000))
 	}
 	if t.size > 0 {
 		x.Size = t.size

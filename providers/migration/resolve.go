@@ -26,6 +26,11 @@ type sourceIndex struct {
 	Synthetic bool `json:"synthetic,omitempty"`
 	// Slow: each query on _seq_no walks the whole shard (DOC_VALUES_ONLY).
 	Slow bool `json:"slow,omitempty"`
+	// ByHand: refresh_interval is -1, so what was written may stay invisible.
+	ByHand bool `json:"by_hand,omitempty"`
+	// Packed: the codec unpacks a block for each stored field that is read by
+	// itself, which makes _id dear inside the cluster.
+	Packed bool `json:"packed,omitempty"`
 	// Checkpoints are, per shard, the highest visible _seq_no at the start
 	// (-1: an empty shard), Visible the documents seen with it.
 	Checkpoints []int64 `json:"checkpoints,omitempty"`
@@ -79,11 +84,24 @@ func (s settings) synthetic() bool {
 	return mode == "logsdb" || mode == "time_series"
 }
 
-// readSettings gives the settings of all concrete indices behind a name.
+// packed: measured on 9.4.3, small documents, 9,000 _id a second from
+// best_compression and 190,000 from the default (LZ4); read in sequence, as
+// pages of a search are, both are fast.
+func (s settings) packed() bool {
+	codec := s.at("index.codec", "default")
+	return strings.HasPrefix(codec, "best_compression") || strings.HasPrefix(codec, "zstd") || strings.HasPrefix(codec, "zlib") || strings.HasPrefix(codec, "qat_")
+}
+
+// readSettings gives the settings of all concrete indices behind a name. A
+// pattern finds closed ones, too, as a name and an alias do: they cannot be
+// read, and must not be left out without a word.
 func readSettings(ctx context.Context, c providers.Cluster, index string) (map[string]settings, error) {
+	q := url.Values{"flat_settings": {"true"}, "include_defaults": {"true"}}
+	if strings.Contains(index, "*") {
+		q.Set("expand_wildcards", "open,closed")
+	}
 	var out map[string]settings
-	return out, get(ctx, c, "/"+url.PathEscape(index)+"/_settings",
-		url.Values{"flat_settings": {"true"}, "include_defaults": {"true"}}, &out)
+	return out, get(ctx, c, "/"+url.PathEscape(index)+"/_settings", q, &out)
 }
 
 // resolve finds the concrete indices behind what the user named, sorted.
@@ -101,7 +119,8 @@ func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
 	var out []*sourceIndex
 	for name, s := range settings {
 		x := &sourceIndex{Name: name, SeqNo: s.at("index.disable_sequence_numbers", "false") != "true",
-			Slow: s.at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY", Synthetic: s.synthetic(), Filter: filters[name]}
+			Slow:   s.at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY",
+			ByHand: s.at("index.refresh_interval", "") == "-1", Synthetic: s.synthetic(), Packed: s.packed(), Filter: filters[name]}
 		x.Window, _ = strconv.Atoi(s.at("index.max_result_window", "10000"))
 		out = append(out, x)
 	}

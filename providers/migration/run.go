@@ -57,6 +57,7 @@ func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, 
 		return result(r.fault.add(c), r.fault.failed()), nil, err
 	}
 	d := r.l.done(r.dest)
+	d.Dest = r.dstName + "/" + r.destIndex
 	return d.Result, providers.Encode(d), nil
 }
 
@@ -173,14 +174,21 @@ func (r *run) resume(ctx context.Context) error {
 			return r.j.Append(record{What: wroteReset})
 		}
 	}
-	following, again := 0, 0
+	following, ended, again := 0, 0, 0
 	var err error
 	r.l.each(func(u *unit) {
 		if err != nil || !u.open() {
 			return
 		}
 		if r.stream == nil {
-			err = r.locate(ctx, u)
+			var end *taskAnswer
+			if end, err = r.locate(ctx, u); end != nil && judge(*end).what == fine {
+				ended++
+				return
+			} else if end != nil { // what was wrong with it was told, or is found again
+				again++
+				return
+			}
 		} else {
 			u.task = "" // what may still run there does no harm
 		}
@@ -193,6 +201,9 @@ func (r *run) resume(ctx context.Context) error {
 	text := fmt.Sprintf("%d of %d ranges were done (%s documents)", ranges, len(r.l.units)+len(r.l.tails), humanize.Comma(c.done()))
 	if following > 0 {
 		text += fmt.Sprintf("; %d %s on %s and %s followed", following, plural(following, "task still runs", "tasks still run"), r.dstName, plural(following, "is", "are"))
+	}
+	if ended > 0 {
+		text += fmt.Sprintf("; %d %s ended well meanwhile", ended, plural(ended, "task has", "tasks have"))
 	}
 	if again > 0 {
 		text += fmt.Sprintf("; %d %s again", again, plural(again, "range starts", "ranges start"))

@@ -34,7 +34,6 @@ type hit struct {
 	SeqNo   int64          `json:"_seq_no"`
 	Term    int64          `json:"_primary_term"`
 	Source  providers.JSON `json:"_source"`
-	Sort    []int64        `json:"sort"` // where it is sorted by _seq_no
 }
 
 // key tells documents apart: with custom routing an id may be there twice.

@@ -122,10 +122,8 @@ func (s *streamer) ended(ctx context.Context, u *unit, x *sourceIndex, got tally
 	if got.done() != got.Total {
 		return &trouble{what: unclosed, unit: u, index: x.Name, counts: got.counts}
 	}
-	if got.Conflicts > 0 {
-		if err := s.explain(ctx, u, got.Conflicts); err != nil {
-			return err
-		}
+	if err := s.explain(ctx, u, got.counts); err != nil {
+		return err
 	}
 	return s.end(u, got.counts)
 }

@@ -73,14 +73,14 @@ func (s *streamer) write(ctx context.Context, b *batch, seen func(tally) error) 
 			}
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case e != nil && e.Status == http.StatusRequestEntityTooLarge && b.len() > 1:
+		case e != nil && tooMuch(e) && b.len() > 1:
 			for _, half := range b.halves() {
 				if err := s.write(ctx, half, seen); err != nil {
 					return err
 				}
 			}
 			return nil
-		case e != nil && e.Status == http.StatusRequestEntityTooLarge:
+		case e != nil && tooMuch(e):
 			got.refuse(b, 0, e.Status, providers.Encode(object{"type": cmp.Or(e.Type, "request_entity_too_large"),
 				"reason": "the document is larger than the destination takes in one request"}))
 		case errors.Is(err, providers.ErrUnavailable):
@@ -117,6 +117,11 @@ func (s *streamer) write(ctx context.Context, b *batch, seen func(tally) error) 
 		b = b.only(again)
 	}
 	return nil
+}
+
+// tooMuch says that a bulk request is larger than the destination ever takes.
+func tooMuch(e *elasticsearch.Error) bool {
+	return e.Status == http.StatusRequestEntityTooLarge || e.Status == http.StatusTooManyRequests && overLimit(e.Reason)
 }
 
 // bulkRequest is safe to send again: a version, or create, makes what is there

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -88,6 +89,20 @@ func isTransient(e *elasticsearch.Error) bool {
 	return false
 }
 
+var rejected = regexp.MustCompile(`[a-z_]*operation_bytes=(\d+), max_[a-z_]*bytes=(\d+)`)
+
+// overLimit tells a request that is more than a node takes even when it does
+// nothing else (indexing pressure) from one that came at a bad time.
+func overLimit(reason string) bool {
+	m := rejected.FindStringSubmatch(reason)
+	if m == nil {
+		return false
+	}
+	size, errSize := strconv.ParseInt(m[1], 10, 64)
+	most, errMost := strconv.ParseInt(m[2], 10, 64)
+	return errSize == nil && errMost == nil && size > most
+}
+
 // judge reads the end of a task: success is completed, without an error,
 // without failures, and with an account that closes.
 func judge(a taskAnswer) *trouble {
@@ -98,7 +113,7 @@ func judge(a taskAnswer) *trouble {
 		t.err = elasticsearch.ParseError(a.Error)
 		text := t.err.Reason + t.err.RootCause
 		switch {
-		case strings.Contains(text, "chunk that was too large"), strings.Contains(text, "content is too long"):
+		case strings.Contains(text, "chunk that was too large"), strings.Contains(text, "content is too long"), overLimit(text):
 			t.what = tooLarge
 		case isTransient(t.err):
 			t.what = later
@@ -118,6 +133,9 @@ func judge(a taskAnswer) *trouble {
 			return f.Status != http.StatusTooManyRequests && !isTransient(parseFailure(f))
 		}) {
 			t.what = later
+			if slices.ContainsFunc(t.failures, func(f failure) bool { return overLimit(parseFailure(f).Reason) }) {
+				t.what = tooLarge
+			}
 		}
 	case a.Response.TimedOut:
 		t.what = later
@@ -226,7 +244,24 @@ func refusalFinding(of *task, failures []failure) *providers.Finding {
 		fmt.Fprintf(&b, "\n    %s\n", advice(of, g.reason+" "+g.value))
 	}
 	b.WriteString(goOn)
-	return providers.NewError("documents_refused", "", "The destination refused documents", b.String())
+	f := providers.NewError("documents_refused", "", "The destination refused documents", b.String())
+	if len(groups) == 1 && strings.Contains(groups[0].reason, noSuchPipeline(of.pipeline)) && of.pipeline != "" {
+		f.Arg = "dest.pipeline"
+	}
+	return f
+}
+
+func noSuchPipeline(name string) string { return "pipeline with id [" + name + "] does not exist" }
+
+// mendMapping says how a mapping is mended that documents do not fit. A field's
+// type cannot be changed in place, so that only an index that holds nothing but
+// the copy is made anew.
+func mendMapping(of *task, field string) string {
+	if of.existing != "refuse" {
+		return fmt.Sprintf("Declare %s in the mappings of %s with a type that takes these values. That needs a new index, to which the documents that %s holds already must be copied, too.", field, of.destIndex, of.destIndex)
+	}
+	return fmt.Sprintf("Declare %s in the mappings of %s with a type that takes these values, delete the half-filled %s, in which the type cannot be changed (DELETE /%s on %s), and begin again with \"esmig apply -restart '%s'\".",
+		field, of.destIndex, of.destIndex, of.destIndex, of.dstName, of.addr)
 }
 
 // advice says what to do about a reason.
@@ -241,9 +276,11 @@ func advice(of *task, reason string) string {
 	field := find(fieldType)
 	switch {
 	case field != "":
-		return fmt.Sprintf("Declare %s in the mappings of %s with a type that takes these values, or leave the field out with source { _source }.", field, to)
+		return mendMapping(of, field) + fmt.Sprintf(" Or declare it as it is with ignore_malformed = true, which can be changed in place: such values stay in the document and are not searchable. Or leave %s out with source { _source }.", field)
 	case find(introduced) != "":
 		return fmt.Sprintf("Declare %s in the mappings of %s, which takes only declared fields.", find(introduced), to)
+	case find(noPipeline) != "" && find(noPipeline) == of.pipeline:
+		return fmt.Sprintf("dest.pipeline names %s, which is not on %s: declare it with a block ingest_pipeline, or leave pipeline out.", of.pipeline, of.dstName)
 	case find(noPipeline) != "":
 		return fmt.Sprintf("index.final_pipeline of %s, or of its template, names %s, which cannot be bypassed: create the pipeline first, or take the setting away until the data is in.", to, find(noPipeline))
 	case strings.Contains(reason, "Limit of total fields"):

@@ -197,8 +197,13 @@ func (s *side) named(ctx context.Context, docs []digested) ([]digested, error) {
 		for i, d := range batch {
 			ids[i] = d.id
 		}
-		list, err := s.namedInside(ctx, ids)
-		if s.refused(err) || err == nil && !s.inside.Load() {
+		var list []digested
+		packed := slices.ContainsFunc(s.parts, func(p *part) bool { return p.x.Packed })
+		ok, err := s.inside.Load() && !packed, error(nil)
+		if ok {
+			list, err = s.namedInside(ctx, ids)
+		}
+		if !ok || s.refused(err) {
 			list, err = s.namedRead(ctx, ids)
 		}
 		if err != nil {
@@ -210,7 +215,7 @@ func (s *side) named(ctx context.Context, docs []digested) ([]digested, error) {
 }
 
 func (s *side) namedInside(ctx context.Context, ids []string) ([]digested, error) {
-	if len(s.parts) == 0 || !s.inside.Load() {
+	if len(s.parts) == 0 { // no index, no document
 		return nil, nil
 	}
 	routing := slices.ContainsFunc(s.parts, func(p *part) bool { return p.routing })

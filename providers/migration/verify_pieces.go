@@ -1,12 +1,14 @@
 package migration
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -155,7 +157,7 @@ func (s *side) documents() (n int64) {
 func (s *side) digests(ctx context.Context, p *part, c piece, params digestParams) (*sums, []digested, error) {
 	params.Routing, params.Contents = p.routing, s.contents
 	query := s.selection(p.x, c.span.query())
-	if s.inside.Load() {
+	if s.inside.Load() && !p.x.Packed {
 		sum, list, err := inside(ctx, s.src, p.x.Name, c.shard, query, params)
 		if !s.refused(err) {
 			return sum, list, err
@@ -359,32 +361,43 @@ func (s *side) read(ctx context.Context, p *part, c piece, query any, f func(id,
 	if err != nil {
 		return err
 	}
+	q := url.Values{"allow_partial_search_results": {"false"}}
+	if c.shard >= 0 {
+		q.Set("preference", "_shards:"+itoa(c.shard))
+	}
 	size := max(1, p.x.Size)
 	body := object{"size": size, "query": query, "sort": []any{object{"_seq_no": "asc"}}, "track_total_hits": false}
 	if !s.contents {
-		body["_source"] = false
+		body["_source"] = object{"excludes": []string{"*"}}
 	} else if filter := s.sourceFilter(info); filter != nil {
 		body["_source"] = filter
 	}
-	for last := int64(-1); ; {
-		a, err := search(ctx, s.src, p.x.Name, c.shard, body)
+	for {
+		page, err := s.pageOf(ctx, providers.Request{Path: "/" + url.PathEscape(p.x.Name) + "/_search", Query: q, Body: providers.Encode(body), Repeatable: true})
 		if err != nil {
 			return err
 		}
-		for _, h := range a.Hits.Hits {
-			if err := f(h.ID, h.Routing, h.Source); err != nil {
+		for _, h := range page.hits {
+			if err := f(plainString(h.id), plainString(h.routing), h.source); err != nil {
 				return err
 			}
-			if len(h.Sort) != 1 {
-				return fmt.Errorf("%s did not sort by _seq_no", s.srcName)
-			}
-			last = h.Sort[0]
 		}
-		if len(a.Hits.Hits) < size {
+		if len(page.hits) < size {
 			return nil
 		}
-		body["search_after"] = []int64{last}
+		body["search_after"] = json.RawMessage(page.after)
 	}
+}
+
+// plainString is unquote for what most often has no escapes.
+func plainString(raw []byte) string {
+	if len(raw) < 2 {
+		return ""
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	return unquote(raw)
 }
 
 // readAll reads an index that cannot be asked for _seq_no.
@@ -400,15 +413,7 @@ func (s *side) readAll(ctx context.Context, p *part, query any, f func(id, routi
 			return err
 		}
 		for _, h := range page.hits {
-			var id, routing string
-			err := json.Unmarshal(h.id, &id)
-			if h.routing != nil {
-				err = errors.Join(err, json.Unmarshal(h.routing, &routing))
-			}
-			if err != nil {
-				return err
-			}
-			if err := f(id, routing, h.source); err != nil {
+			if err := f(plainString(h.id), plainString(h.routing), h.source); err != nil {
 				return err
 			}
 		}

@@ -258,7 +258,12 @@ func (s *story) differences(e engine.VerifyDone) {
 			s.line("   ", label[:len(label)-1])
 		}
 	}
-	s.line("   ", cleanf(`"esmig repair %s" copies just these again.`, quoted(e.Addr)))
+	if v.Missing+v.Different > 0 || v.Extra == 0 {
+		s.line("   ", cleanf(`"esmig repair %s" copies just these again.`, quoted(e.Addr)))
+	}
+	if v.Extra > 0 {
+		s.line("   ", cleanf(`"esmig repair -delete-extra %s" deletes what only %s has.`, quoted(e.Addr), where))
+	}
 }
 
 // quoted is an address as a shell needs it.

@@ -1,0 +1,141 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// counted counts the requests that match.
+type counted struct {
+	providers.Cluster
+	match func(providers.Request) bool
+	n     *atomic.Int64
+}
+
+func (c counted) Do(ctx context.Context, r providers.Request) (providers.JSON, error) {
+	if c.match(r) {
+		c.n.Add(1)
+	}
+	return c.Cluster.Do(ctx, r)
+}
+
+func findings(e providers.Estimate) (codes string, details string) {
+	var c, d []string
+	for _, f := range e.Findings {
+		c, d = append(c, string(f.Severity)+" "+f.Code+" "+f.Arg), append(d, f.Detail)
+	}
+	return strings.Join(c, ", "), strings.Join(d, "\n")
+}
+
+// Two indices of a source with the same id: one of the documents would be lost
+// and nobody told.
+func TestSourcesShareIDs(t *testing.T) {
+	const says = "2 documents of the sources share 1 id, for example a, which is in mig-shared-1 and mig-shared-2"
+	for _, c := range []struct {
+		name          string
+		one, two      int  // n of the document
+		newer         bool // that of the first index has a higher version
+		args          map[string]string
+		plan          string
+		run, existing string
+	}{
+		{name: "different", one: 1, two: 2, plan: "error shared_ids source.index", run: "shared_ids"},
+		{name: "one is older", one: 1, two: 2, newer: true, plan: "error shared_ids source.index", run: "shared_ids"},
+		{name: "the same", one: 1, two: 1, plan: "error shared_ids source.index", run: "shared_ids"},
+		{name: "overwritten", one: 1, two: 2, existing: "overwrite", plan: "error shared_ids source.index", run: "shared_ids"},
+		{name: "proceed", one: 1, two: 1, args: map[string]string{"conflicts": "proceed"}, plan: "warning shared_ids source.index"},
+	} {
+		for _, verify := range []string{"none", "count", "sample", "full"} {
+			t.Run(c.name+" "+verify, func(t *testing.T) {
+				inWorlds(t, func(t *testing.T, w world) {
+					w.fresh(t, "mig-shared", 1)
+					w.fresh(t, "mig-shared-1", 1)
+					w.fresh(t, "mig-shared-2", 1)
+					put(t, w.admin, "mig-shared-1", 1, "only one")
+					put(t, w.admin, "mig-shared-1", c.one, "a")
+					put(t, w.admin, "mig-shared-2", c.two, "a")
+					if c.newer {
+						put(t, w.admin, "mig-shared-2", c.two, "a")
+					}
+					b := with(copying("mig-shared-*", "mig-shared"), "", "verify", cty.StringVal(verify))
+					for k, v := range c.args {
+						b = with(b, "", k, cty.StringVal(v))
+					}
+					task := b.task(t, w.clusters())
+					task.existing = orRefuse(c.existing)
+					e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
+					codes, details := findings(e)
+					if err != nil || codes != c.plan || !strings.Contains(details, says) {
+						t.Errorf("plan: %q %v\n%s", codes, err, details)
+					}
+					_, sum, err := task.Run(t.Context(), newJournal())
+					if code(err) != c.run || err != nil && !strings.Contains(err.Error(), says) {
+						t.Fatalf("%v", err)
+					}
+					if err != nil || verify == "none" {
+						return
+					}
+					v, err := task.Verify(t.Context(), newJournal(), sum)
+					if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || v.Identical > 2 || !strings.Contains(strings.Join(v.Notes, "\n"), says) {
+						t.Errorf("%+v %v", v, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// An equal version alone is no proof: another migration, or somebody else, may
+// have written the document.
+func TestEqualVersionIsNoProof(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		w.fresh(t, "mig-equal", 1)
+		put(t, w.admin, "mig-equal", 1, ids(0, 20)...)
+		put(t, w.target, "mig-equal", 2, ids(4, 5)...)
+		_, _, err := fineTask(t, w, copying("mig-equal", "mig-equal")).Run(t.Context(), newJournal())
+		if code(err) != "conflicts_unexplained" || !strings.Contains(err.Error(), "1 document is there with other contents, for example \"d 04/ü\"") {
+			t.Errorf("%v", err)
+		}
+		// Of equal contents it is the document.
+		put(t, w.admin, "mig-equal", 2, ids(4, 5)...)
+		w.fresh(t, "mig-equal", 1)
+		put(t, w.admin, "mig-equal", 1, ids(0, 20)...)
+		put(t, w.target, "mig-equal", 1, ids(4, 5)...)
+		if _, _, err := fineTask(t, w, copying("mig-equal", "mig-equal")).Run(t.Context(), newJournal()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A range that is copied again answers a conflict for each document: equal
+// versions suffice then, and no contents travel.
+func TestCopiedAgainIsCheap(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		w.fresh(t, "mig-again", 1)
+		put(t, w.admin, "mig-again", 1, ids(0, 40)...)
+		task := copying("mig-again", "mig-again").task(t, w.clusters())
+		j := newJournal()
+		j.left = 4 // cut, begin, task, end
+		if _, _, err := task.Run(t.Context(), j); !errors.Is(err, errStopped) {
+			t.Fatal(err)
+		}
+		var n atomic.Int64
+		task.dst = counted{task.dst, func(r providers.Request) bool {
+			return strings.HasSuffix(r.Path, "/_search") && !strings.Contains(string(r.Body), `"_source":false`) && strings.Contains(string(r.Body), `"ids"`)
+		}, &n}
+		again := newJournal()
+		again.records = j.records[:2] // what became of it is not known
+		again.records = append(again.records, providers.Encode(record{What: wroteCancel, Unit: "0.0"}))
+		result, _, err := task.Run(t.Context(), again)
+		if err != nil || result.Conflicts != 40 || n.Load() > 0 {
+			t.Errorf("%+v %v, contents were asked for %d times", result, err, n.Load())
+		}
+	})
+}
