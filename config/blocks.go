@@ -1,6 +1,8 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -157,7 +159,7 @@ func (l *loader) sameObject() {
 	type object struct{ kind, cluster, name string }
 	first := map[object]*Block{}
 	for _, b := range l.cfg.Blocks {
-		o := object{kind: b.Kind.Name}
+		o := object{kind: cmp.Or(b.Kind.Namespace, b.Kind.Name)}
 		for _, a := range b.Kind.Attrs {
 			v := b.Args.GetAttr(a.Name)
 			switch {
@@ -172,12 +174,20 @@ func (l *loader) sameObject() {
 			continue
 		}
 		if f := first[o]; f != nil {
-			l.errorf(b.DeclRange, "Declared twice", "%s and %s (%s) are the same object: %s %q on cluster.%s. Remove one of the two, or give it another name.",
-				b.Addr, f.Addr, at(f.DeclRange), o.kind, o.name, o.cluster)
+			l.errorf(b.DeclRange, "Declared twice", "%s and %s (%s) are the same object: %s %q on cluster.%s. Remove one of the two, or give it another name.%s",
+				b.Addr, f.Addr, at(f.DeclRange), o.kind, o.name, o.cluster, sharedNames(b, f))
 			continue
 		}
 		first[o] = b
 	}
+}
+
+// sharedNames says why blocks of two kinds meet.
+func sharedNames(a, b *Block) string {
+	if a.Kind == b.Kind {
+		return ""
+	}
+	return fmt.Sprintf(" Objects of the kinds %s and %s share their names on a cluster.", a.Kind.Name, b.Kind.Name)
 }
 
 func attrRanges(b *body) map[string]hcl.Range {

@@ -57,7 +57,10 @@ func (m memFiles) ReadDir(name string) ([]string, error) {
 func testKinds() []*providers.Kind {
 	body := func(name string) providers.Attr { return providers.Attr{Name: name, Type: cty.DynamicPseudoType} }
 	return []*providers.Kind{
-		{Name: "index", Stage: providers.StageContainers, Attrs: []providers.Attr{
+		{Name: "alias", Namespace: "index", Stage: providers.StageContainers, Attrs: []providers.Attr{
+			providers.TargetAttr, providers.NameAttr, {Name: "index", Type: cty.DynamicPseudoType},
+		}},
+		{Name: "index", Namespace: "index", Stage: providers.StageContainers, Attrs: []providers.Attr{
 			providers.TargetAttr, providers.NameAttr, body("mappings"), body("settings"),
 			{Name: "deletion_protection", Type: cty.Bool, Default: cty.True},
 		}},

@@ -223,7 +223,7 @@ func (e *Engine) decideGone(ctx context.Context, n *node) decision {
 				n.addr, n.obj.ID, n.obj.Cluster, count(docs, "document"), n.addr)
 		}
 		if docs > 0 {
-			step.Notes, step.Alarm = []string{count(docs, "document") + " go with it"}, true
+			step.Notes, step.Alarm = []string{"it takes " + count(docs, "document") + " with it"}, true
 		}
 	}
 	return decision{step: step}

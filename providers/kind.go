@@ -55,6 +55,9 @@ type Kind struct {
 	Name  string // "index_template"
 	Doc   string // one or two sentences for the reference page
 	Stage Stage
+	// Namespace is shared by kinds whose objects may not have the same name on
+	// one cluster: indices, data streams and aliases. Empty: the kind's own.
+	Namespace string
 	// StageOf moves one block to another stage (a pipeline with when =
 	// "before_data"). Nil: always Stage. args is unmarked.
 	StageOf func(args cty.Value) Stage

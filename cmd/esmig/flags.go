@@ -33,7 +33,13 @@ func lockFlag() cli.Flag {
 }
 
 func parallelismFlag() cli.Flag {
-	return &cli.IntFlag{Name: "parallelism", Category: groupRun, Usage: "run up to `N` steps at once; 10 if not given"}
+	return &cli.IntFlag{Name: "parallelism", Category: groupRun, Usage: "run up to `N` steps at once; 10 if not given",
+		Action: func(_ *cli.Context, n int) error {
+			if n < 1 {
+				return usagef("Too few steps at once", "-parallelism takes a number from 1 on.")
+			}
+			return nil
+		}}
 }
 
 func jsonFlag(what string) cli.Flag {

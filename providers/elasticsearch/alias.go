@@ -14,9 +14,10 @@ import (
 
 // Alias is the kind of aliases.
 var Alias = &providers.Kind{
-	Name:  "alias",
-	Doc:   "A second name for one or several indices or data streams. The block owns the alias whole: indices that it does not name are taken out of it.",
-	Stage: providers.StageContainers,
+	Name:      "alias",
+	Namespace: "index",
+	Doc:       "A second name for one or several indices or data streams. The block owns the alias whole: indices that it does not name are taken out of it.",
+	Stage:     providers.StageContainers,
 	Attrs: []providers.Attr{
 		providers.TargetAttr,
 		providers.NameAttr,

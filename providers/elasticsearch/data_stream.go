@@ -10,7 +10,8 @@ import (
 
 // DataStream is the kind of data streams.
 var DataStream = &providers.Kind{
-	Name: "data_stream",
+	Name:      "data_stream",
+	Namespace: "index",
 	Doc: "A data stream. What its backing indices look like comes from the index template with `data_stream` that fits its name, " +
 		"so the block has no body of its own.",
 	Stage: providers.StageContainers,

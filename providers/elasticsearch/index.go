@@ -18,7 +18,8 @@ import (
 
 // Index is the kind of indices.
 var Index = &providers.Kind{
-	Name: "index",
+	Name:      "index",
+	Namespace: "index",
 	Doc: "An index with its mappings and settings. It is made before the data; what the server cannot change on a living index is said in the plan. " +
 		"Fields that documents add and settings that the server or a lifecycle policy changes are left alone.",
 	Stage: providers.StageContainers,
