@@ -46,15 +46,25 @@ func digestID(id string) uint64 { return plainText(id) }
 // digestDoc is the digest of a whole document. A nil source leaves contents
 // out, an empty routing is none.
 func digestDoc(id, routing string, source providers.JSON) (uint64, error) {
-	h := mix(saltDoc + digestID(id))
+	if source == nil {
+		return digestName(id, routing), nil
+	}
+	v, err := digestSource(source)
+	return withContents(digestName(id, routing), v), err
+}
+
+// digestName is the digest of a document without its contents.
+func digestName(id, routing string) uint64 {
 	r := saltNull
 	if routing != "" {
 		r = plainText(routing)
 	}
-	h = mix(h*31 + r)
-	if source == nil {
-		return h, nil
-	}
+	return mix(mix(saltDoc+digestID(id))*31 + r)
+}
+
+func withContents(name, contents uint64) uint64 { return mix(name*31 + contents) }
+
+func digestSource(source providers.JSON) (uint64, error) {
 	d := digester{b: source}
 	v, err := d.value()
 	if err == nil {
@@ -62,7 +72,7 @@ func digestDoc(id, routing string, source providers.JSON) (uint64, error) {
 			err = errNoJSON
 		}
 	}
-	return mix(h*31 + v), err
+	return v, err
 }
 
 var errNoJSON = errors.New("a document is not JSON")

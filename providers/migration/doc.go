@@ -23,4 +23,12 @@
 // that is there already answers as a conflict. Where that is not allowed (data
 // streams, existing = "keep") op_type create does the same by id, within one
 // backing index; after a rollover the ids that are there are left out.
+//
+// # How all documents are compared
+//
+// Each document has a digest of 64 bits (digest.go), made by the clusters
+// (digest_painless.go) or, where they cannot, by esmig (verify_read.go). Both
+// sides are added up per bucket in pieces that the journal keeps
+// (verify_pieces.go); verify_full.go compares the sums, verify_open.go looks
+// into what differs, repair.go mends it.
 package migration

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
@@ -398,6 +399,33 @@ func TestSizeOfLargeDocuments(t *testing.T) {
 		indices, err := task.plan(t.Context())
 		if err != nil || indices[0].Size < 15 || indices[0].Size > 18 {
 			t.Errorf("%+v %v", indices[0], err)
+		}
+	})
+}
+
+// A bulk request that is more than a node ever takes is halved at once.
+func TestStreamOverLimit(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		if w.name != "fake" {
+			t.Skip("a real one has no such small limit")
+		}
+		w.fresh(t, "mig-limit", 1)
+		put(t, w.admin, "mig-limit", 1, ids(0, 20)...)
+		refused := 0
+		w.target = &faulty{Cluster: w.target, do: func(r providers.Request, _ int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			if strings.HasSuffix(r.Path, "/_bulk") && len(r.Body) > 600 {
+				refused++
+				return nil, &elasticsearch.Error{Status: http.StatusTooManyRequests, Type: "es_rejected_execution_exception",
+					Reason: fmt.Sprintf("rejected execution of coordinating operation [coordinating_and_primary_bytes=0, replica_bytes=0, all_bytes=0, coordinating_operation_bytes=%d, max_coordinating_bytes=600]", len(r.Body))}
+			}
+			return pass()
+		}}
+		task := copying("mig-limit", "mig-limit").task(t, w.clusters())
+		task.method = "stream"
+		begin := time.Now()
+		r, _, err := task.Run(t.Context(), newJournal())
+		if err != nil || r.Created != 20 || refused == 0 || time.Since(begin) > firstPause {
+			t.Errorf("%+v %v, refused %d times, %v", r, err, refused, time.Since(begin))
 		}
 	})
 }

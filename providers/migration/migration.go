@@ -96,7 +96,8 @@ type task struct {
 	changesVersion     bool
 	// small and big are smallIndex and bigRange; tests cut finer.
 	small, big int64
-	opened     int // mostOpened; likewise
+	opened     int   // mostOpened; likewise
+	fetched    int64 // mostFetched
 	sizes      sizes
 }
 
@@ -167,7 +168,7 @@ func newTask(in providers.Instance) (*task, error) {
 		method: text("", "method"), conflicts: text("", "conflicts"), verify: text("", "verify"),
 		requestsPerSecond: number("", "requests_per_second", 0.001, 1e9),
 		concurrency:       int(number("", "concurrency", 1, 1000)),
-		small:             smallIndex, big: bigRange, opened: mostOpened, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
+		small:             smallIndex, big: bigRange, opened: mostOpened, fetched: mostFetched, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
 	}
 	t.addr = in.Addr
 	t.src, t.dst = in.Clusters[t.srcName], in.Clusters[t.dstName]

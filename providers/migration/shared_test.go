@@ -139,3 +139,45 @@ func TestCopiedAgainIsCheap(t *testing.T) {
 		}
 	})
 }
+
+// Two migrations whose documents have the same ids: where contents cannot be
+// compared, the totals tell.
+func TestMigrationsShareIDs(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		for _, c := range []struct {
+			altered bool
+			missing int64
+		}{{true, 1}, {false, 0}} {
+			w.fresh(t, "mig-peers", 1)
+			w.fresh(t, "mig-peer-1", 1)
+			w.fresh(t, "mig-peer-2", 1)
+			put(t, w.admin, "mig-peer-1", 1, "a", "b")
+			put(t, w.admin, "mig-peer-2", 1, "a", "c")
+			var tasks [2]*task
+			var sums [2]providers.JSON
+			for i, from := range []string{"mig-peer-1", "mig-peer-2"} {
+				b := copying(from, "mig-peers")
+				if c.altered {
+					b = with(b, "source", "_source", cty.StringVal("n"))
+				}
+				tasks[i] = b.task(t, w.clusters())
+				var err error
+				if _, sums[i], err = tasks[i].Run(t.Context(), newJournal()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, verify := range []string{"count", "sample", "full"} {
+				tasks[1].verify = verify
+				tasks[1].Share([]providers.Peer{{Task: tasks[0], Done: sums[0]}})
+				v, err := tasks[1].Verify(t.Context(), newJournal(), sums[1])
+				want := c.missing
+				if verify != "full" {
+					want = 1
+				}
+				if v.Missing != want || errors.Is(err, providers.ErrVerify) != (want > 0) || !strings.Contains(strings.Join(v.Notes, "\n"), "share ids") {
+					t.Errorf("%+v %s: %+v %v", c, verify, v, err)
+				}
+			}
+		}
+	})
+}

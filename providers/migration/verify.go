@@ -76,10 +76,93 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 	case "full":
 		_, err = t.full(ctx, j, d, &v)
 	}
+	if err == nil {
+		err = t.remarks(ctx, d, &v)
+	}
 	if err != nil {
 		return v, err
 	}
 	return v, t.verdict(v)
+}
+
+// remarks says what the numbers alone do not.
+func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) error {
+	if v.Method == "count" {
+		v.Notes = append(v.Notes, `only totals were compared: a document that is missing does not show where another one is too much (verify = "sample" or "full" looks documents up)`)
+	}
+	unseen, err := t.unseen(ctx, d.Indices)
+	if err != nil {
+		return err
+	}
+	for _, s := range unseen {
+		v.Notes = append(v.Notes, s+": such documents were not copied")
+	}
+	if err := t.fewer(ctx, v); err != nil {
+		return err
+	}
+	if v.Missing+v.Different > 0 {
+		s, err := t.sharedIDs(ctx, d.Indices)
+		if err != nil {
+			return err
+		}
+		if text := s.String(); text != "" {
+			v.Notes = append(v.Notes, text)
+		}
+	}
+	v.Identical = min(v.Identical, max(0, v.Source-v.Missing))
+	return nil
+}
+
+// fewer finds by the totals that several migrations into one destination share
+// ids. Where contents were compared, each document is there with its own, and
+// it is only said.
+func (t *task) fewer(ctx context.Context, v *providers.Verification) error {
+	total, all := v.Source, append([]providers.Peer{{Task: t}}, t.peers...)
+	for i, p := range all {
+		k, ok := p.Task.(*task)
+		if !ok || len(all) == 1 || i > 0 && p.Done == nil || k.changesID || k.dropsIt || k.existing == "keep" || k.existing == "overwrite" {
+			return nil
+		}
+		if i == 0 {
+			continue
+		}
+		d, err := readDone(p.Done)
+		if err != nil {
+			return err
+		}
+		n, _, err := k.copied(ctx, d)
+		if err != nil {
+			return err
+		}
+		total += n
+	}
+	if v.Destination >= total {
+		return nil
+	}
+	v.Notes = append(v.Notes, fmt.Sprintf("%s/%s holds %s documents and the migrations into it have copied %s: some of them share ids, or were deleted there since",
+		t.dstName, t.destIndex, humanize.Comma(v.Destination), humanize.Comma(total)))
+	if v.Compared == 0 || v.Method != "full" {
+		v.Missing = max(v.Missing, total-v.Destination)
+	}
+	return nil
+}
+
+// copied counts what was on the source when the copy ended and still is, and
+// what came or was changed since.
+func (t *task) copied(ctx context.Context, d done) (before, newer int64, err error) {
+	for _, x := range d.Indices {
+		n, err := count(ctx, t.src, x.Name, -1, t.selection(x))
+		if err != nil {
+			return 0, 0, err
+		}
+		since, err := t.newer(ctx, x)
+		if err != nil {
+			return 0, 0, err
+		}
+		before += max(0, n-since)
+		newer += since
+	}
+	return before, newer, nil
 }
 
 // refreshDestination lets searches see all that was written. Without the
@@ -112,24 +195,15 @@ func (t *task) verdict(v providers.Verification) error {
 // writers may use the destination too, so it must hold at least what is on the
 // source and was there when the copy ended. More is a note.
 func (t *task) counts(ctx context.Context, d done, v *providers.Verification) error {
-	for _, x := range d.Indices {
-		n, err := count(ctx, t.src, x.Name, -1, t.selection(x))
-		if err != nil {
-			return err
-		}
-		newer, err := t.newer(ctx, x)
-		if err != nil {
-			return err
-		}
-		v.Source += n
-		v.Newer += newer
-	}
 	var err error
+	if v.Source, v.Newer, err = t.copied(ctx, d); err != nil {
+		return err
+	}
 	v.Destination, err = count(ctx, t.dst, t.destIndex, -1, nil)
 	if err != nil && !errors.Is(err, providers.ErrNotFound) {
 		return err
 	}
-	want := v.Source - v.Newer
+	want := v.Source
 	if t.dropsIt {
 		want -= d.Result.Noops
 		v.Notes = append(v.Notes, "the script leaves documents out, so counts need not be equal")
@@ -137,7 +211,7 @@ func (t *task) counts(ctx context.Context, d done, v *providers.Verification) er
 	if v.Destination < want && !t.changesID {
 		v.Missing = want - v.Destination
 	}
-	switch more := v.Destination - v.Source; {
+	switch more := v.Destination - v.Source - v.Newer; {
 	case t.changesID:
 		v.Notes = append(v.Notes, "the script may change ids, so only counts can be told")
 	case more > 0 && d.Result.Created+d.Result.Conflicts < v.Destination:

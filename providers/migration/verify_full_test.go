@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -60,16 +61,68 @@ func goDigests(agg providers.JSON, docs []providertest.Doc) (any, error) {
 	return []any{s}, nil
 }
 
-// inDigestWorlds runs a test with each way to make digests on each side.
-func inDigestWorlds(t *testing.T, f func(t *testing.T, w world)) {
+// digestWorld is a world with a way to make digests.
+type digestWorld struct {
+	world
+	fetched int64 // of the task
+}
+
+// fieldScripts stands for painless in the hits of a search.
+type fieldScripts struct{ providers.Cluster }
+
+func (c fieldScripts) Do(ctx context.Context, r providers.Request) (providers.JSON, error) {
+	var body object
+	if !strings.HasSuffix(r.Path, "/_search") || decode(r.Body, &body) != nil || body["script_fields"] == nil {
+		return c.Cluster.Do(ctx, r)
+	}
+	if !strings.Contains(string(r.Body), string(providers.Encode(painlessField))) {
+		return nil, errors.New("another script")
+	}
+	delete(body, "script_fields")
+	delete(body, "_source")
+	r.Body = providers.Encode(body)
+	raw, err := c.Cluster.Do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var a object
+	if err := decode(raw, &a); err != nil {
+		return nil, err
+	}
+	for _, h := range a["hits"].(object)["hits"].([]any) {
+		v, err := digestSource(providers.Encode(h.(object)["_source"]))
+		if err != nil {
+			return nil, err
+		}
+		delete(h.(object), "_source")
+		h.(object)["fields"] = object{"digest": []int64{int64(v)}}
+	}
+	return providers.Encode(a), nil
+}
+
+// inDigestWorlds runs a test with the ways to make digests: added up in the
+// cluster, with each hit, and in esmig, also mixed.
+func inDigestWorlds(t *testing.T, f func(t *testing.T, w digestWorld)) {
+	same := func(c providers.Cluster) providers.Cluster { return c }
+	hits := func(c providers.Cluster) providers.Cluster { return fieldScripts{c} }
 	type script = func(providers.JSON, []providertest.Doc) (any, error)
-	for name, way := range map[string][2]script{"inside": {goDigests, goDigests}, "source is read": {nil, goDigests},
-		"destination is read": {goDigests, nil}, "both are read": {nil, nil}} {
-		t.Run("fake, "+name, func(t *testing.T) {
+	for _, way := range []struct {
+		name    string
+		fetched int64
+		sums    [2]script
+		hits    [2]func(providers.Cluster) providers.Cluster
+	}{
+		{"sums", 0, [2]script{goDigests, goDigests}, [2]func(providers.Cluster) providers.Cluster{same, same}},
+		{"hits", mostFetched, [2]script{goDigests, goDigests}, [2]func(providers.Cluster) providers.Cluster{hits, hits}},
+		{"read", mostFetched, [2]script{}, [2]func(providers.Cluster) providers.Cluster{same, same}},
+		{"sums and read", 0, [2]script{goDigests, nil}, [2]func(providers.Cluster) providers.Cluster{same, same}},
+		{"hits and sums", 0, [2]script{nil, goDigests}, [2]func(providers.Cluster) providers.Cluster{hits, same}},
+	} {
+		t.Run("fake, "+way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var net providertest.Network
-				source := providertest.NewFake(providertest.Options{Name: "source", ScriptedMetric: way[0]})
-				target := providertest.NewFake(providertest.Options{Name: "target", Whitelist: []string{"127.0.0.1:*"}, Network: &net, ScriptedMetric: way[1]})
+				source := providertest.NewFake(providertest.Options{Name: "source", ScriptedMetric: way.sums[0]})
+				target := providertest.NewFake(providertest.Options{Name: "target", Whitelist: []string{"127.0.0.1:*"}, Network: &net, ScriptedMetric: way.sums[1]})
 				net.Join("127.0.0.1:9202", source)
 				net.Join("127.0.0.1:9201", target)
 				to := func(name, at string) providers.Cluster {
@@ -79,18 +132,21 @@ func inDigestWorlds(t *testing.T, f func(t *testing.T, w world)) {
 					}
 					return c
 				}
-				f(t, world{name, to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")})
+				f(t, digestWorld{world{way.name, way.hits[0](to("source", "http://127.0.0.1:9202")), way.hits[1](to("target", "http://127.0.0.1:9201")),
+					to("source", "http://127.0.0.1:9202")}, way.fetched})
 			})
 		})
 	}
-	t.Run("real", func(t *testing.T) {
-		needLab(t, "source", "target")
-		f(t, world{"real", connect(t, labConfig(t, "source")), connect(t, labConfig(t, "target")), admin(t, "source")})
-	})
+	for name, fetched := range map[string]int64{"hits": mostFetched, "sums": 0} {
+		t.Run("real, "+name, func(t *testing.T) {
+			needLab(t, "source", "target")
+			f(t, digestWorld{world{"real", connect(t, labConfig(t, "source")), connect(t, labConfig(t, "target")), admin(t, "source")}, fetched})
+		})
+	}
 }
 
 // copied is a finished copy of n documents, every third with a routing.
-func copied(t testing.TB, w world, name string, shards, n int) (*task, providers.JSON) {
+func copied(t testing.TB, w digestWorld, name string, shards, n int) (*task, providers.JSON) {
 	t.Helper()
 	w.fresh(t, name, shards)
 	var b strings.Builder
@@ -101,12 +157,18 @@ func copied(t testing.TB, w world, name string, shards, n int) (*task, providers
 	if a := must(t, w.admin, "POST", "/"+name+"/_bulk?refresh=true", b.String()); !strings.Contains(string(a), `"errors":false`) {
 		t.Fatalf("%.2000s", a)
 	}
-	task := fineTask(t, w, copying(name, name))
+	task := digestTask(t, w, copying(name, name))
 	_, sum, err := task.Run(t.Context(), newJournal())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return task, sum
+}
+
+func digestTask(t testing.TB, w digestWorld, b block) *task {
+	k := fineTask(t, w.world, b)
+	k.fetched = w.fetched
+	return k
 }
 
 // write puts one document as it is.
@@ -125,36 +187,36 @@ func TestFullFinds(t *testing.T) {
 	const name = "dig-finds"
 	for _, c := range []struct {
 		name  string
-		spoil func(t *testing.T, w world)
+		spoil func(t *testing.T, w digestWorld)
 		want  providers.Difference
 		fixed providers.Repaired
 		left  bool // a repair without deleting leaves it
 	}{
-		{name: "one digit", spoil: func(t *testing.T, w world) {
+		{name: "one digit", spoil: func(t *testing.T, w digestWorld) {
 			write(t, w.target, name, "d 7/ü", "", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.6}]}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "of.0.ü", From: "7.5", To: "7.6"}, fixed: providers.Repaired{Updated: 1}},
-		{name: "another type of number", spoil: func(t *testing.T, w world) {
+		{name: "another type of number", spoil: func(t *testing.T, w digestWorld) {
 			write(t, w.target, name, "d 7/ü", "", `{"n":7.0,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "n", From: "7", To: "7.0"}, fixed: providers.Repaired{Updated: 1}},
-		{name: "nested otherwise", spoil: func(t *testing.T, w world) {
+		{name: "nested otherwise", spoil: func(t *testing.T, w digestWorld) {
 			write(t, w.target, name, "d 7/ü", "", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}],"x":{}}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "x", From: "absent", To: "{}"}, fixed: providers.Repaired{Updated: 1}},
-		{name: "one missing", spoil: func(t *testing.T, w world) { remove(t, w.target, name, "d 9/ü", "&routing=r") },
+		{name: "one missing", spoil: func(t *testing.T, w digestWorld) { remove(t, w.target, name, "d 9/ü", "&routing=r") },
 			want: providers.Difference{What: missing, ID: "d 9/ü"}, fixed: providers.Repaired{Created: 1}},
-		{name: "one twice", spoil: func(t *testing.T, w world) {
+		{name: "one twice", spoil: func(t *testing.T, w digestWorld) {
 			write(t, w.target, name, "other", "", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
 		}, want: providers.Difference{What: extra, ID: "other"}, fixed: providers.Repaired{Deleted: 1}, left: true},
-		{name: "one for another", spoil: func(t *testing.T, w world) { // counts are equal
+		{name: "one for another", spoil: func(t *testing.T, w digestWorld) { // counts are equal
 			remove(t, w.target, name, "d 7/ü", "")
 			write(t, w.target, name, "other", "", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
 		}, want: providers.Difference{What: missing, ID: "d 7/ü"}, fixed: providers.Repaired{Created: 1, Deleted: 1}, left: true},
-		{name: "another routing", spoil: func(t *testing.T, w world) {
+		{name: "another routing", spoil: func(t *testing.T, w digestWorld) {
 			remove(t, w.target, name, "d 7/ü", "")
 			write(t, w.target, name, "d 7/ü", "&routing=r", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "_routing", From: "", To: "r"}, fixed: providers.Repaired{Updated: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inDigestWorlds(t, func(t *testing.T, w world) {
+			inDigestWorlds(t, func(t *testing.T, w digestWorld) {
 				task, sum := copied(t, w, name, 2, 120)
 				j := newJournal()
 				v, err := task.Verify(t.Context(), j, sum)
@@ -190,7 +252,7 @@ func TestFullFinds(t *testing.T) {
 
 // What was written on the source since the copy is no difference.
 func TestFullSourceLivesOn(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w world) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
 		const name = "dig-live"
 		task, sum := copied(t, w, name, 2, 60)
 		write(t, w.admin, name, "d 7/ü", "", `{"n":8}`)
@@ -222,7 +284,7 @@ func TestFullSourceLivesOn(t *testing.T) {
 // A verification that is stopped goes on, and asks for nothing twice that it
 // knows; what was written to meanwhile is asked for again.
 func TestFullResumes(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w world) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
 		const name = "dig-resume"
 		task, sum := copied(t, w, name, 1, 60)
 		all := newJournal()
@@ -259,7 +321,7 @@ func TestFullResumes(t *testing.T) {
 // Buckets that are too large to be opened are cut finer; what is too much is
 // told as such.
 func TestFullNarrows(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w world) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
 		const name = "dig-narrow"
 		task, sum := copied(t, w, name, 1, 900)
 		for i := range 12 {
@@ -283,14 +345,14 @@ func TestFullNarrows(t *testing.T) {
 // Several migrations into one destination: each finds what is wrong with its
 // own documents, and when all are done, what belongs to none.
 func TestFullShared(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w world) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
 		const name = "dig-all"
 		w.fresh(t, name, 1)
 		w.fresh(t, "dig-one", 1)
 		w.fresh(t, "dig-two", 2)
 		put(t, w.admin, "dig-one", 1, ids(0, 20)...)
 		put(t, w.admin, "dig-two", 1, ids(20, 50)...)
-		one, two := fineTask(t, w, copying("dig-one", name)), fineTask(t, w, copying("dig-two", name))
+		one, two := digestTask(t, w, copying("dig-one", name)), digestTask(t, w, copying("dig-two", name))
 		_, sumTwo, err := two.Run(t.Context(), newJournal())
 		if err != nil {
 			t.Fatal(err)
@@ -337,13 +399,13 @@ func TestFullShared(t *testing.T) {
 
 // Documents that were there before are not judged.
 func TestFullKeeps(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w world) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
 		const name = "dig-keep"
 		for _, existing := range []string{"keep", "overwrite"} {
 			w.fresh(t, name, 1)
 			put(t, w.admin, name, 1, ids(0, 20)...)
 			put(t, w.target, name, 2, ids(15, 25)...)
-			task := fineTask(t, w, with(copying(name, name), "dest", "existing", cty.StringVal(existing)))
+			task := digestTask(t, w, with(copying(name, name), "dest", "existing", cty.StringVal(existing)))
 			_, sum, err := task.Run(t.Context(), newJournal())
 			if err != nil {
 				t.Fatal(err)

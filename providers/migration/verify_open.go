@@ -190,59 +190,20 @@ func (s *side) windows(p *part, c piece, f func(piece) error) error {
 }
 
 // named makes the digests of the documents with these ids.
-func (s *side) named(ctx context.Context, docs []digested) ([]digested, error) {
-	var out []digested
-	for batch := range slices.Chunk(docs, oneWayStep) {
+func (s *side) named(ctx context.Context, docs []digested) (out []digested, err error) {
+	if len(s.parts) == 0 { // no index, no document
+		return nil, nil
+	}
+	for batch := range slices.Chunk(docs, s.pageSize(s.parts[0].x)) {
 		ids := make([]string, len(batch))
 		for i, d := range batch {
 			ids[i] = d.id
 		}
-		var list []digested
-		packed := slices.ContainsFunc(s.parts, func(p *part) bool { return p.x.Packed })
-		ok, err := s.inside.Load() && !packed, error(nil)
-		if ok {
-			list, err = s.namedInside(ctx, ids)
-		}
-		if !ok || s.refused(err) {
-			list, err = s.namedRead(ctx, ids)
-		}
+		list, err := s.lookupDigests(ctx, ids)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, list...)
-	}
-	return out, nil
-}
-
-func (s *side) namedInside(ctx context.Context, ids []string) ([]digested, error) {
-	if len(s.parts) == 0 { // no index, no document
-		return nil, nil
-	}
-	routing := slices.ContainsFunc(s.parts, func(p *part) bool { return p.routing })
-	_, list, err := inside(ctx, s.src, s.index, -1, object{"ids": object{"values": ids}}, digestParams{Routing: routing, Contents: s.contents, List: true})
-	return list, err
-}
-
-func (s *side) namedRead(ctx context.Context, ids []string) (out []digested, err error) {
-	size := 1000
-	for _, p := range s.parts {
-		size = min(size, max(1, p.x.Size))
-	}
-	for some := range slices.Chunk(ids, size) {
-		hits, err := s.lookup(ctx, some, nil)
-		if err != nil {
-			return nil, err
-		}
-		for _, h := range hits {
-			if !s.contents {
-				h.Source = nil
-			}
-			v, err := digestDoc(h.ID, h.Routing, h.Source)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, digested{id: h.ID, routing: h.Routing, digest: v})
-		}
 	}
 	return out, nil
 }

@@ -1,14 +1,11 @@
 package migration
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,10 +17,13 @@ import (
 )
 
 const (
-	// A piece is what one request makes digests of: some seconds of one
-	// processor (facts: 240,000 small documents or 400 MB of text a second).
+	// A piece is what one record of the journal stands for at the least: some
+	// seconds of one processor.
 	pieceDocuments = 500_000
 	pieceBytes     = 500 << 20
+	// mostFetched documents are fetched one by one, as id and digest (10 GB);
+	// more are added up in the cluster.
+	mostFetched = 100_000_000
 	// mostSums bounds the journal: 20 kB each. With more pieces a record holds
 	// the sums of several.
 	mostSums = 1000
@@ -37,8 +37,11 @@ type side struct {
 	run      string
 	contents bool
 	parts    []*part
-	inside   atomic.Bool // the cluster can run the script, as far as is known
 	note     func(string)
+	// What the cluster can do, as far as is known.
+	aggregates, scripts atomic.Bool
+	// few: ids and digests of all documents may pass through esmig.
+	few bool
 }
 
 // part is one concrete index of a side.
@@ -61,7 +64,7 @@ type piece struct {
 
 // destinationSide reads the destination as if it were a source.
 func (t *task) destinationSide(ctx context.Context) (*side, error) {
-	m := &task{src: t.dst, srcName: t.dstName, index: t.destIndex, concurrency: t.concurrency, requestsPerSecond: t.requestsPerSecond, small: t.small, big: t.big}
+	m := &task{src: t.dst, srcName: t.dstName, index: t.destIndex, concurrency: t.concurrency, requestsPerSecond: t.requestsPerSecond, small: t.small, big: t.big, fetched: t.fetched}
 	s := &side{task: m, title: t.dstName + "/" + t.destIndex}
 	indices, err := m.resolve(ctx)
 	if errors.Is(err, providers.ErrNotFound) {
@@ -89,8 +92,11 @@ func (s *side) cutPieces(ctx context.Context, average int64) error {
 	if err != nil {
 		return err
 	}
-	s.inside.Store(info.Flavor != providers.Serverless) // it has no scripted_metric
-	return each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], average) })
+	s.aggregates.Store(info.Flavor != providers.Serverless) // it has no scripted_metric
+	s.scripts.Store(true)
+	err = each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], average) })
+	s.few = s.documents() <= s.fetched
+	return err
 }
 
 func (s *side) cutPart(ctx context.Context, p *part, average int64) error {
@@ -157,43 +163,36 @@ func (s *side) documents() (n int64) {
 func (s *side) digests(ctx context.Context, p *part, c piece, params digestParams) (*sums, []digested, error) {
 	params.Routing, params.Contents = p.routing, s.contents
 	query := s.selection(p.x, c.span.query())
-	if s.inside.Load() && !p.x.Packed {
+	if s.aggregates.Load() && !p.x.Packed && (!s.few || !p.x.SeqNo) {
 		sum, list, err := inside(ctx, s.src, p.x.Name, c.shard, query, params)
-		if !s.refused(err) {
+		if !s.refused(err, &s.aggregates) {
 			return sum, list, err
 		}
 	}
 	sum, list := &sums{}, []digested(nil)
-	err := s.read(ctx, p, c, query, func(id, routing string, source providers.JSON) error {
-		place := digestID(id)
+	err := s.read(ctx, p, c, query, func(d digested) {
+		place := digestID(d.id)
 		if !params.wanted(place) {
-			return nil
-		}
-		if !s.contents {
-			source = nil
-		}
-		v, err := digestDoc(id, routing, source)
-		if err != nil {
-			return fmt.Errorf("document %s of %s: %w", quoteID(id), s.title, err)
+			return
 		}
 		if params.List {
-			list = append(list, digested{id: id, routing: routing, digest: v})
-			return nil
+			list = append(list, d)
+			return
 		}
 		b := bucketOf(place, params.Level)
-		sum.Sum[b] += v
+		sum.Sum[b] += d.digest
 		sum.Count[b]++
-		return nil
 	})
 	return sum, list, err
 }
 
-// refused says whether a cluster cannot make digests; that is told once.
-func (s *side) refused(err error) bool {
+// refused says whether a cluster cannot make digests in this way; can is what
+// is known of it. That documents have to be read is told once.
+func (s *side) refused(err error, can *atomic.Bool) bool {
 	if !refusesScript(err) {
 		return false
 	}
-	if s.inside.CompareAndSwap(true, false) {
+	if can.CompareAndSwap(true, false) && can == &s.scripts {
 		s.note(fmt.Sprintf("%s makes no digests (%s): esmig reads the documents and makes them.", s.srcName, serverError(err).Reason))
 	}
 	return true
@@ -348,74 +347,4 @@ func (s *side) list(ctx context.Context, params digestParams) ([]digested, error
 		out = append(out, list...)
 		return nil
 	})
-}
-
-// read pages through a piece. Within a shard _seq_no is an order that stands
-// still: no context on the server is needed, and a lost answer is asked for
-// again.
-func (s *side) read(ctx context.Context, p *part, c piece, query any, f func(id, routing string, source providers.JSON) error) error {
-	if !p.x.SeqNo {
-		return s.readAll(ctx, p, query, f)
-	}
-	info, err := s.src.Info(ctx)
-	if err != nil {
-		return err
-	}
-	q := url.Values{"allow_partial_search_results": {"false"}}
-	if c.shard >= 0 {
-		q.Set("preference", "_shards:"+itoa(c.shard))
-	}
-	size := max(1, p.x.Size)
-	body := object{"size": size, "query": query, "sort": []any{object{"_seq_no": "asc"}}, "track_total_hits": false}
-	if !s.contents {
-		body["_source"] = object{"excludes": []string{"*"}}
-	} else if filter := s.sourceFilter(info); filter != nil {
-		body["_source"] = filter
-	}
-	for {
-		page, err := s.pageOf(ctx, providers.Request{Path: "/" + url.PathEscape(p.x.Name) + "/_search", Query: q, Body: providers.Encode(body), Repeatable: true})
-		if err != nil {
-			return err
-		}
-		for _, h := range page.hits {
-			if err := f(plainString(h.id), plainString(h.routing), h.source); err != nil {
-				return err
-			}
-		}
-		if len(page.hits) < size {
-			return nil
-		}
-		body["search_after"] = json.RawMessage(page.after)
-	}
-}
-
-// plainString is unquote for what most often has no escapes.
-func plainString(raw []byte) string {
-	if len(raw) < 2 {
-		return ""
-	}
-	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1])
-	}
-	return unquote(raw)
-}
-
-// readAll reads an index that cannot be asked for _seq_no.
-func (s *side) readAll(ctx context.Context, p *part, query any, f func(id, routing string, source providers.JSON) error) error {
-	r, err := s.open(ctx, p.x, query)
-	if err != nil {
-		return err
-	}
-	defer r.close(ctx)
-	for {
-		page, err := r.next(ctx, max(1, p.x.Size), 0)
-		if err != nil || len(page.hits) == 0 {
-			return err
-		}
-		for _, h := range page.hits {
-			if err := f(plainString(h.id), plainString(h.routing), h.source); err != nil {
-				return err
-			}
-		}
-	}
 }

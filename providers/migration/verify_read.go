@@ -1,0 +1,229 @@
+package migration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// read pages through a piece and gives the digest of each document. Within a
+// shard _seq_no is an order that stands still: no context on the server is
+// needed, and a lost answer is asked for again.
+func (s *side) read(ctx context.Context, p *part, c piece, query any, f func(digested)) error {
+	if !p.x.SeqNo {
+		return s.readAll(ctx, p, query, f)
+	}
+	body := object{"query": query, "sort": []any{object{"_seq_no": "asc"}}, "track_total_hits": false}
+	for {
+		a, size, err := s.page(ctx, p.x, p.x.Name, c.shard, body)
+		if err != nil {
+			return err
+		}
+		for _, d := range a.docs {
+			f(d)
+		}
+		if len(a.docs) < size {
+			return nil
+		}
+		body["search_after"] = json.RawMessage(a.after)
+	}
+}
+
+// digestPage is one answer: digests of the hits, and the sort of the last one.
+type digestPage struct {
+	docs  []digested
+	after []byte
+	total int64
+}
+
+// pageSize is how many hits a page may have.
+func (s *side) pageSize(x *sourceIndex) int {
+	size := max(1, x.Size)
+	if s.scripts.Load() || !s.contents { // no contents in the answer
+		size = min(10_000, 50*size)
+	}
+	if x.Window > 0 {
+		size = min(size, x.Window)
+	}
+	return size
+}
+
+// page asks for one page, with the digests of contents instead of contents
+// where the cluster can make them. It says what size it asked for.
+func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int, body object) (digestPage, int, error) {
+	info, err := s.src.Info(ctx)
+	if err != nil {
+		return digestPage{}, 0, err
+	}
+	q := url.Values{"allow_partial_search_results": {"false"}}
+	if shard >= 0 {
+		q.Set("preference", "_shards:"+itoa(shard))
+	}
+	for {
+		scripted := s.contents && s.scripts.Load()
+		size := s.pageSize(x)
+		body["size"] = size
+		body["_source"] = false
+		delete(body, "script_fields")
+		switch {
+		case scripted:
+			body["script_fields"] = object{"digest": object{"script": object{"lang": "painless", "source": painlessField}}}
+		case s.contents:
+			if body["_source"] = s.sourceFilter(info); body["_source"] == nil {
+				delete(body, "_source")
+			}
+		}
+		raw, err := s.src.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(index) + "/_search", Query: q,
+			Body: providers.Encode(body), Repeatable: true, Timeout: digestTimeout, Compress: !onThisMachine(s.src)})
+		if scripted && s.refused(err, &s.scripts) {
+			continue
+		}
+		if err != nil {
+			return digestPage{}, size, err
+		}
+		a, err := readDigests(raw, s.contents)
+		if err != nil {
+			err = fmt.Errorf("%s answered a search on %s: %w", s.srcName, index, err)
+		}
+		return a, size, err
+	}
+}
+
+// readDigests cuts an answer into hits and makes their digests.
+func readDigests(raw []byte, contents bool) (digestPage, error) {
+	a := digestPage{}
+	c := &cutter{b: raw}
+	skip := func() error { _, err := c.value(); return err }
+	err := c.object(func(key []byte) error {
+		switch string(key) {
+		case "timed_out":
+			v, err := c.value()
+			if err == nil && string(v) == "true" {
+				err = fmt.Errorf("timed out: %w", errCut)
+			}
+			return err
+		case "hits":
+			return c.object(func(key []byte) error {
+				switch string(key) {
+				case "total":
+					v, err := c.value()
+					if err != nil {
+						return err
+					}
+					var n total
+					err = n.UnmarshalJSON(v)
+					a.total = int64(n)
+					return err
+				case "hits":
+					return c.list(func() error { return a.hit(c, contents) })
+				}
+				return skip()
+			})
+		}
+		return skip()
+	})
+	return a, err
+}
+
+func (a *digestPage) hit(c *cutter, contents bool) error {
+	var d digested
+	var v uint64
+	had := !contents
+	err := c.object(func(key []byte) error {
+		raw, err := c.value()
+		if err != nil {
+			return err
+		}
+		switch string(key) {
+		case "_id":
+			d.id = plainString(raw)
+		case "_routing":
+			d.routing = plainString(raw)
+		case "sort":
+			a.after = raw
+		case "_source":
+			had = true
+			v, err = digestSource(raw)
+		case "fields": // {"digest":[-1]}
+			from, to := bytes.IndexByte(raw, '['), bytes.IndexByte(raw, ']')
+			if from < 0 || to < from {
+				return nil
+			}
+			var n int64
+			n, err = strconv.ParseInt(string(bytes.TrimSpace(raw[from+1:to])), 10, 64)
+			v, had = uint64(n), true
+		}
+		return err
+	})
+	if err == nil && !had {
+		err = fmt.Errorf("document %s came without contents: %w", quoteID(d.id), errCut)
+	}
+	if d.digest = digestName(d.id, d.routing); contents {
+		d.digest = withContents(d.digest, v)
+	}
+	a.docs = append(a.docs, d)
+	return err
+}
+
+// plainString is unquote for what most often has no escapes.
+func plainString(raw []byte) string {
+	if len(raw) < 2 {
+		return ""
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	return unquote(raw)
+}
+
+// readAll reads an index that cannot be asked for _seq_no.
+func (s *side) readAll(ctx context.Context, p *part, query any, f func(digested)) error {
+	r, err := s.open(ctx, p.x, query)
+	if err != nil {
+		return err
+	}
+	defer r.close(ctx)
+	for {
+		page, err := r.next(ctx, max(1, p.x.Size), 0)
+		if err != nil || len(page.hits) == 0 {
+			return err
+		}
+		for _, h := range page.hits {
+			d := digested{id: plainString(h.id), routing: plainString(h.routing)}
+			d.digest = digestName(d.id, d.routing)
+			if s.contents {
+				v, err := digestSource(h.source)
+				if err != nil {
+					return err
+				}
+				d.digest = withContents(d.digest, v)
+			}
+			f(d)
+		}
+	}
+}
+
+// lookupDigests makes the digests of all documents under these ids, at most
+// pageSize.
+func (s *side) lookupDigests(ctx context.Context, ids []string) ([]digested, error) {
+	x := s.parts[0].x
+	a, _, err := s.page(ctx, x, s.index, -1, object{"query": all(s.query, object{"ids": object{"values": ids}}), "track_total_hits": true})
+	if err != nil || a.total <= int64(len(a.docs)) {
+		return a.docs, err
+	}
+	if len(ids) == 1 {
+		return nil, fmt.Errorf("%s holds %d documents under the id %s, which is more than can be looked at", s.title, a.total, quoteID(ids[0]))
+	}
+	out, err := s.lookupDigests(ctx, ids[:len(ids)/2])
+	if err != nil {
+		return nil, err
+	}
+	rest, err := s.lookupDigests(ctx, ids[len(ids)/2:])
+	return append(out, rest...), err
+}
