@@ -213,6 +213,19 @@ func TestNewerDocumentsOnTheSource(t *testing.T) {
 	}
 }
 
+func TestDocumentsWereDeletedOnTheDestination(t *testing.T) {
+	w := newWorld(t)
+	w.documents(w.source, "src", 5)
+	w.write("main.hcl", indexA+migrationA)
+	w.apply()
+	w.send(w.target, "DELETE", "/a/_doc/d000?refresh=true", "")
+	w.send(w.target, "DELETE", "/a/_doc/d001?refresh=true", "")
+	p := w.plan(engine.PlanOptions{})
+	if !p.Empty() || len(p.Information) != 1 || !strings.Contains(p.Information[0].Text, "2 documents that were copied are no longer on target") {
+		t.Errorf("%s %v", show(p), p.Information)
+	}
+}
+
 func TestSeveralMigrationsIntoOneDestination(t *testing.T) {
 	w := newWorld(t)
 	w.documents(w.source, "src", 5)

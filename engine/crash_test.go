@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -184,6 +185,44 @@ func (w *world) recover() {
 	for _, o := range store.Get().Objects {
 		if o.Addr.Kind != "migration" && !o.Owned {
 			w.t.Errorf("%s is not known as made by esmig", o.Addr)
+		}
+	}
+}
+
+// TestDestinationDeletedAtEveryPoint: what a killed apply had copied is deleted
+// before the next one, which must not believe its records.
+func TestDestinationDeletedAtEveryPoint(t *testing.T) {
+	for n := int64(0); ; n += 3 {
+		finished := false
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.documents(w.source, "src", 7)
+				for i := range 3 {
+					w.source.Put("src2", fmt.Sprint("e", i), `{"n":1}`, "")
+				}
+				w.write("main.hcl", indexA+`
+migration "m" {
+  source { index = "src*" }
+  dest   { index = index.a.name }
+  concurrency = 1
+  verify      = "none"
+}`)
+				l := &life{}
+				l.left.Store(n)
+				finished = w.mortalApply(l) == nil
+				if slices.Contains(w.target.Indices(), "a") {
+					w.send(w.target, "DELETE", "/a", "")
+				}
+				w.apply()
+				if got := len(w.target.Docs("a")); got != 10 {
+					t.Errorf("%d documents instead of 10", got)
+				}
+				w.settled()
+			})
+		})
+		if finished || t.Failed() {
+			return
 		}
 	}
 }

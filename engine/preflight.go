@@ -45,6 +45,9 @@ func (e *Engine) decideTask(ctx context.Context, n *node, flow *flow, o PlanOpti
 			step.Action, step.Reason, step.Alarm = Migrate, "again, because its destination was deleted behind esmig's back", true
 			return r
 		}
+		if seen.Gone > 0 {
+			r.info = append(r.info, count(seen.Gone, "document")+" that were copied are no longer on "+step.Cluster+"; esmig verify tells which")
+		}
 		if seen.NewerOnSource > 0 {
 			r.info = append(r.info, count(seen.NewerOnSource, "document")+" newer on the source")
 		}

@@ -309,6 +309,9 @@ type TaskChange struct {
 // Observation is what became of a finished task.
 type Observation struct {
 	DestinationMissing bool
+	// Gone is how many fewer documents the destination holds than were made
+	// there. It lives on, so that may be meant.
+	Gone int64
 	NewerOnSource      int64 // documents that arrived after the copy
 }
 

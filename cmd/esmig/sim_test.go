@@ -217,3 +217,40 @@ func TestReference(t *testing.T) {
 		t.Errorf("%s is not what the kinds say (-page +kinds):\n%s", page, d)
 	}
 }
+
+// TestPlanFileKeepsVariables: apply FILE needs no flag again, but for what is
+// sensitive.
+func TestPlanFileKeepsVariables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, `
+variable "field" { type = string }
+variable "secret" {
+  type      = string
+  sensitive = true
+}
+ingest_pipeline "p" {
+  cluster    = cluster.target
+  processors = [{ set = { field = var.field, value = var.secret } }]
+}
+`)
+		s.want(exitDone, "esmig apply p1", "plan", "-var", "field=a.b", "-var", "secret=s3cret-value", "-out", "p1")
+		raw, err := s.fs.ReadFile("work/p1")
+		if err != nil || strings.Contains(string(raw), "s3cret-value") {
+			t.Errorf("the plan file holds the secret, or is not there: %v", err)
+		}
+		s.want(exitError, `"secret" has no value`, "apply", "p1")
+		s.want(exitError, "has another value", "apply", "-var", "secret=another-value", "p1")
+		s.want(exitError, "have changed since", "apply", "-var", "secret=s3cret-value", "-var", "field=c", "p1")
+		s.want(exitDone, "Applied: 1 created.", "apply", "-var", "secret=s3cret-value", "p1")
+	})
+}
+
+// TestChdir: a folder may be named whole or relative to where esmig runs.
+func TestChdir(t *testing.T) {
+	s := newSim(t, pipeline)
+	if err := state.WriteFile(s.fs, "/else/where/main.hcl", []byte("cluster \"target\" {\n  endpoint = \"http://target:9200\"\n}\n")); err != nil {
+		t.Fatal(err)
+	}
+	s.want(exitDone, "valid", "-chdir", "/else/where", "validate")
+	s.want(exitError, "work/nowhere", "-chdir", "nowhere", "validate")
+}

@@ -31,6 +31,13 @@ func (t *task) Observe(ctx context.Context, raw providers.JSON) (providers.Obser
 	if o.DestinationMissing = !there.Exists && d.Documents > 0; o.DestinationMissing {
 		return o, nil
 	}
+	if there.Exists {
+		n, err := count(ctx, t.dst, t.destIndex, -1, nil)
+		if err != nil {
+			return o, err
+		}
+		o.Gone = max(0, d.Result.Created-n)
+	}
 	for _, x := range d.Indices {
 		n, err := t.newer(ctx, x)
 		if errors.Is(err, providers.ErrNotFound) || badRequest(err) {
