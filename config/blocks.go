@@ -23,7 +23,6 @@ type decl struct {
 	block     *hclsyntax.Block
 	body      *body
 	forEach   *hclsyntax.Attribute
-	expanded  bool
 	usable    bool // for_each gave keys
 	keys      *thunk
 	set       bool // for_each is a set: each.value is each.key

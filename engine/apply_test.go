@@ -26,16 +26,6 @@ func addr(t *testing.T, s string) providers.Addr {
 	return a
 }
 
-// refuses makes a fake answer requests with an error.
-func refuses(fake *providertest.Fake, method, path string, more ...string) {
-	fake.Fault(func(r *http.Request) providertest.Fault {
-		if r.Method == method && strings.HasPrefix(r.URL.Path, path) {
-			return providertest.Fault{Status: 400, Type: "illegal_argument_exception", Reason: strings.Join(append(more, "no"), " ")}
-		}
-		return providertest.Fault{}
-	})
-}
-
 // planned keeps a plan in a file and hands it to another engine, as apply FILE
 // does.
 func (w *world) planned(o engine.PlanOptions) {

@@ -22,8 +22,6 @@ import (
 type server struct {
 	t      *testing.T
 	url    string
-	auth   string
-	caFile string
 	vars   map[string]string // URL, USERNAME, PASSWORD, API_KEY, CA_FILE, …
 	client *http.Client
 }

@@ -32,7 +32,6 @@ type stream struct {
 	hidden         bool
 	customRouting  bool
 	lifecycle      any
-	timestampSince string
 }
 
 func noIndex(name string) *apiError {
