@@ -311,8 +311,8 @@ type Observation struct {
 	DestinationMissing bool
 	// Gone is how many fewer documents the destination holds than were made
 	// there. It lives on, so that may be meant.
-	Gone int64
-	NewerOnSource      int64 // documents that arrived after the copy
+	Gone          int64
+	NewerOnSource int64 // documents that arrived after the copy
 }
 
 // Prospect is what the engine knows of a task's surroundings while planning.

@@ -86,7 +86,7 @@ func (b *bench) load(ctx context.Context, s *shape, from, to int) (float64, erro
 			return 0, err
 		}
 		// Loaded without refreshing, then as an index that is in use.
-		if err := b.source.create(ctx, s.source(), s.settings(asEsmig), s.mappings()); err != nil {
+		if err := b.source.create(ctx, s.source(), s.settings(unhindered), s.mappings()); err != nil {
 			return 0, err
 		}
 	}

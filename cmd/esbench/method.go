@@ -42,7 +42,7 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 	}
 	extra := ""
 	if m.fast {
-		extra = asEsmig
+		extra = unhindered
 	}
 	if !m.makesIndex {
 		if err := b.target.create(ctx, s.dest(), s.settings(extra), s.mappings()); err != nil {

@@ -45,15 +45,15 @@ done in turn, forward and backward, after a warm-up. After each run the
 documents are counted; a run that lost one is no number. The destination is made
 anew for every run, with the same mappings, shards and no replicas. esmig makes
 it itself, and its time is that of the whole process: reading the files,
-planning, making the index, copying, putting the settings back, flushing.
+planning, making the index, copying, flushing.
 
 - **plain _reindex**: one request, as people send it, with the default batch and
   with the best of several batches, found in the warm-up.
 - **elasticdump**: large batches, several writes at a time, no refresh.
 - **ceiling**: bulk requests that were made beforehand, with nobody reading the
   source, as many at a time and as large as was best, refreshing off, translog
-  asynchronous: the destination takes no more than this. Only this and esmig
-  have these settings during the copy, which esmig puts back.
+  asynchronous: the destination takes no more than this. Only this has these
+  settings; all others leave them as a new index has them.
 - **memory** is the largest resident size of the process. A plain _reindex has
   none: it all happens in the servers.
 

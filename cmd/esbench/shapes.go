@@ -74,8 +74,8 @@ func (s *shape) settings(extra string) string {
 	return fmt.Sprintf(`{"number_of_shards":%d,"number_of_replicas":0%s}`, s.shards, extra)
 }
 
-// asEsmig are the settings that esmig gives an index for the time of the copy.
-const asEsmig = `,"refresh_interval":"-1","translog":{"durability":"async"}`
+// unhindered are settings that let an index take as much as it can.
+const unhindered = `,"refresh_interval":"-1","translog":{"durability":"async"}`
 
 func (s *shape) mappings() string {
 	if s.data == "speeches" {

@@ -391,7 +391,7 @@ func TestSizeOfLargeDocuments(t *testing.T) {
 		w.fresh(t, "mig-large", 1)
 		text := strings.Repeat("x", 300<<10)
 		var b strings.Builder
-		for _, id := range ids(0, 25) {
+		for _, id := range ids(0, 160) {
 			fmt.Fprintf(&b, "{\"index\":{\"_id\":%q}}\n{\"text\":%q}\n", id, text)
 		}
 		must(t, w.admin, "POST", "/mig-large/_bulk?refresh=true", b.String())
@@ -399,6 +399,9 @@ func TestSizeOfLargeDocuments(t *testing.T) {
 		indices, err := task.plan(t.Context())
 		if err != nil || indices[0].Size < 15 || indices[0].Size > 18 {
 			t.Errorf("%+v %v", indices[0], err)
+		}
+		if n := len(indices[0].Ranges); n < 8 { // few documents, but 48 MB of them
+			t.Errorf("%d ranges", n)
 		}
 	})
 }

@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	smallIndex   = 50_000  // documents; below it one range is as fast
-	bigRange     = 500_000 // documents; a range of more is cut further
+	smallIndex   = 50_000   // documents; below it one range is as fast,
+	smallBytes   = 32 << 20 // unless they are large
+	bigRange     = 500_000  // documents; a range of more is cut further
 	fewestRanges = 8
 	mostRanges   = 10_000
 	batchBytes   = 5 << 20
@@ -73,7 +74,7 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) error {
 		return err // what arrives from now on, the tail pass takes
 	}
 	x.Ranges = []span{{From: 0, To: -1, Documents: x.Documents}}
-	if !x.SeqNo || x.Documents < t.small {
+	if !x.SeqNo || x.Documents < t.small && x.Bytes < smallBytes {
 		return nil
 	}
 	top := int64(-1)

@@ -192,8 +192,9 @@ func (c *comparison) start(sides ...*side) {
 	c.progress(0)
 }
 
+// progress counts in documents of one side, though both are gone through.
 func (c *comparison) progress(n int64) {
-	c.j.Progress(providers.Progress{Phase: "verify", Done: c.done.Add(n), Total: c.total.Load()})
+	c.j.Progress(providers.Progress{Phase: "verify", Done: c.done.Add(n) / 2, Total: c.total.Load() / 2})
 }
 
 // tell puts what was found into the verification. Documents that the
