@@ -162,9 +162,6 @@ func TestSourceIsWrittenTo(t *testing.T) {
 		t.Run(fmt.Sprint(shards), func(t *testing.T) {
 			inWorlds(t, func(t *testing.T, w world) {
 				const name = "mig-live"
-				if w.name == "fake" && shards > 1 {
-					t.Skip("the fake does not tell shards apart")
-				}
 				w.fresh(t, name, shards)
 				put(t, w.admin, name, 1, ids(0, 60)...)
 				task := fineTask(t, w, copying(name, name))
