@@ -150,21 +150,33 @@ type page struct {
 	after []byte // sort of the last hit
 }
 
-// readPage cuts an answer into documents. An answer that lacks a shard is an
-// error: documents would be missing.
+// readPage cuts an answer into documents.
 func readPage(raw []byte) (page, error) {
-	p := page{total: -1}
+	p := page{}
 	c := &cutter{b: raw}
-	skip := func() error { _, err := c.value(); return err }
-	err := c.object(func(key []byte) error {
-		switch string(key) {
-		case "pit_id", "_scroll_id":
-			v, err := c.value()
+	other := func(key []byte) error {
+		v, err := c.value()
+		if k := string(key); k == "pit_id" || k == "_scroll_id" {
 			if err != nil || len(v) < 2 {
 				return errCut
 			}
 			p.from = string(v[1 : len(v)-1]) // base64: nothing in it is escaped
-			return nil
+		}
+		return err
+	}
+	var err error
+	p.total, err = c.answer(other, func() error { return p.readHit(c) })
+	return p, err
+}
+
+// answer cuts the answer of a search: hit is called at each document, other at
+// every key that is not about all searches. The total is -1 where it was not
+// counted. An answer that lacks a shard is an error: documents would be
+// missing.
+func (c *cutter) answer(other func(key []byte) error, hit func() error) (int64, error) {
+	sum := int64(-1)
+	err := c.object(func(key []byte) error {
+		switch string(key) {
 		case "timed_out":
 			v, err := c.value()
 			if err == nil && string(v) == "true" {
@@ -181,27 +193,22 @@ func readPage(raw []byte) (page, error) {
 			})
 		case "hits":
 			return c.object(func(key []byte) error {
-				switch string(key) {
-				case "total":
-					v, err := c.value()
-					if err != nil {
-						return err
-					}
-					var n total
-					if err := n.UnmarshalJSON(v); err != nil {
-						return err
-					}
-					p.total = int64(n)
-					return nil
-				case "hits":
-					return c.list(func() error { return p.readHit(c) })
+				if string(key) == "hits" {
+					return c.list(hit)
 				}
-				return skip()
+				v, err := c.value()
+				if err != nil || string(key) != "total" {
+					return err
+				}
+				var n total
+				err = n.UnmarshalJSON(v)
+				sum = int64(n)
+				return err
 			})
 		}
-		return skip()
+		return other(key)
 	})
-	return p, err
+	return sum, err
 }
 
 func (p *page) readHit(c *cutter) error {

@@ -99,35 +99,9 @@ func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int
 func readDigests(raw []byte, contents bool) (digestPage, error) {
 	a := digestPage{}
 	c := &cutter{b: raw}
-	skip := func() error { _, err := c.value(); return err }
-	err := c.object(func(key []byte) error {
-		switch string(key) {
-		case "timed_out":
-			v, err := c.value()
-			if err == nil && string(v) == "true" {
-				err = fmt.Errorf("timed out: %w", errCut)
-			}
-			return err
-		case "hits":
-			return c.object(func(key []byte) error {
-				switch string(key) {
-				case "total":
-					v, err := c.value()
-					if err != nil {
-						return err
-					}
-					var n total
-					err = n.UnmarshalJSON(v)
-					a.total = int64(n)
-					return err
-				case "hits":
-					return c.list(func() error { return a.hit(c, contents) })
-				}
-				return skip()
-			})
-		}
-		return skip()
-	})
+	skip := func([]byte) error { _, err := c.value(); return err }
+	var err error
+	a.total, err = c.answer(skip, func() error { return a.hit(c, contents) })
 	return a, err
 }
 
