@@ -64,15 +64,18 @@ func Diagnose(err error) Diagnostic {
 	d = Diagnostic{Severity: providers.SeverityError, Detail: err.Error()}
 	var read *state.ReadError
 	var write *state.WriteError
+	if errors.Is(err, state.ErrLocked) || errors.As(err, &read) || errors.As(err, &write) { // they are sentences
+		d.Detail = strings.TrimRight(d.Detail, ".") + "."
+	}
 	switch {
 	case errors.Is(err, state.ErrLocked):
-		d.Code, d.Summary = "locked", "State is in use"
+		d.Code, d.Summary = "locked", "State is locked"
 	case errors.Is(err, state.ErrChanged):
 		d.Code, d.Summary = "state_changed", "State was changed by somebody else"
 	case errors.As(err, &read):
 		d.Code, d.Summary = "bad_state", "State cannot be used"
 	case errors.As(err, &write):
-		d.Code, d.Summary = "state_not_written", "State could not be written"
+		d.Code, d.Summary = "state_not_written", "State cannot be written"
 	case errors.Is(err, providers.ErrDenied):
 		d.Code, d.Summary = "denied", "Cluster refused the credentials"
 	case errors.Is(err, providers.ErrUnavailable):

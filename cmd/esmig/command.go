@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -107,12 +106,8 @@ func (k *command) json(v any) {
 	_ = e.Encode(v)
 }
 
-// diagnose gives errors of the state their own words; the engine knows all
-// others.
+// diagnose unfolds errors that are several.
 func diagnose(err error) []engine.Diagnostic {
-	var read *state.ReadError
-	var write *state.WriteError
-	d := engine.Diagnostic{Severity: providers.SeverityError, Detail: strings.TrimRight(fmt.Sprint(err), ".") + "."}
 	switch many := any(err).(type) {
 	case refused:
 		return many
@@ -123,17 +118,7 @@ func diagnose(err error) []engine.Diagnostic {
 		}
 		return out
 	}
-	switch {
-	case errors.Is(err, state.ErrLocked):
-		d.Code, d.Summary = "locked", "State is locked"
-	case errors.As(err, &read):
-		d.Code, d.Summary = "bad_state", "State cannot be used"
-	case errors.As(err, &write):
-		d.Code, d.Summary = "state_not_written", "State cannot be written"
-	default:
-		d = engine.Diagnose(err)
-	}
-	return []engine.Diagnostic{d}
+	return []engine.Diagnostic{engine.Diagnose(err)}
 }
 
 // load reads the configuration and shows its warnings.
