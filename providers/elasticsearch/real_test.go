@@ -17,6 +17,9 @@ func TestReal(t *testing.T) {
 		env := func(s string) string { return os.Getenv("ESLAB_" + name + "_" + s) }
 		t.Run(name, func(t *testing.T) {
 			if env("URL") == "" {
+				if os.Getenv("ESMIG_TEST_REAL") == "required" {
+					t.Fatalf("ESLAB_%s_URL is not set: run make real", name)
+				}
 				t.Skipf("ESLAB_%s_URL is not set", name)
 			}
 			cfg := providers.ClusterConfig{Name: "target", Endpoint: env("URL"), Username: env("USERNAME"), Password: env("PASSWORD")}

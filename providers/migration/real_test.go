@@ -19,9 +19,7 @@ import (
 // skipped.
 func labConfig(t testing.TB, name string) providers.ClusterConfig {
 	env := func(what string) string { return os.Getenv("ESLAB_" + strings.ToUpper(name) + "_" + what) }
-	if env("URL") == "" {
-		t.Skipf("no real server %q: run with eslab", name)
-	}
+	needLab(t, name)
 	c := providers.ClusterConfig{Name: name, Endpoint: env("URL"), APIKey: env("API_KEY")}
 	if name == "source" {
 		c.APIKey = env("READ_API_KEY")

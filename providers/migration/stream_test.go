@@ -2,7 +2,6 @@ package migration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -109,32 +108,8 @@ func TestStreamStoppedAtEachRecord(t *testing.T) {
 							must(t, w.target, "PUT", "/"+name, object{"settings": object{"number_of_replicas": 0}})
 						}
 						task := fineTask(t, w.world, how.b)
-						j := newJournal()
-						j.left, j.torn = n, torn
-						_, _, err := task.Run(t.Context(), j)
-						if err == nil {
-							if n < 10 {
-								t.Errorf("done after %d records: that is no copy in ranges", n)
-							}
+						if stopAndGoOn(t, task, w.target, to, n, torn, want) {
 							break
-						}
-						if !errors.Is(err, errStopped) {
-							t.Fatalf("stopped at record %d: %v", n, err)
-						}
-						again := newJournal()
-						again.records = j.records
-						result, sum, err := task.Run(t.Context(), again)
-						if err != nil {
-							t.Fatalf("after a stop at record %d: %v", n, err)
-						}
-						if got := result.Created + result.Updated + result.Noops + result.Conflicts + result.Failed; got != result.Read || result.Read < 40 {
-							t.Errorf("the account is not closed after a stop at record %d: %+v", n, result)
-						}
-						if diff := cmp.Diff(want, contents(t, w.target, to)); diff != "" {
-							t.Errorf("contents after a stop at record %d (-source +destination):\n%s", n, diff)
-						}
-						if v, err := task.Verify(t.Context(), again, sum); err != nil || v.Identical != 40 {
-							t.Errorf("verification after a stop at record %d: %+v, %v", n, v, err)
 						}
 					}
 				}

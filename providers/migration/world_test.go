@@ -109,6 +109,40 @@ func fineTask(t testing.TB, w world, b block) *task {
 	return k
 }
 
+// stopAndGoOn stops a copy of 40 documents at its n-th record, goes on from
+// there, and wants exactly the source's documents. True: it ended before that.
+func stopAndGoOn(t *testing.T, task *task, dest providers.Cluster, index string, n int, torn bool, want map[string]string) bool {
+	t.Helper()
+	j := newJournal()
+	j.left, j.torn = n, torn
+	_, _, err := task.Run(t.Context(), j)
+	if err == nil {
+		if n < 10 {
+			t.Errorf("done after %d records: that is no copy in ranges", n)
+		}
+		return true
+	}
+	if !errors.Is(err, errStopped) {
+		t.Fatalf("stopped at record %d: %v", n, err)
+	}
+	again := newJournal()
+	again.records = j.records
+	result, sum, err := task.Run(t.Context(), again)
+	if err != nil {
+		t.Fatalf("after a stop at record %d: %v", n, err)
+	}
+	if got := result.Created + result.Updated + result.Noops + result.Conflicts + result.Failed; got != result.Read || result.Read < 40 {
+		t.Errorf("the account is not closed after a stop at record %d: %+v", n, result)
+	}
+	if diff := cmp.Diff(want, contents(t, dest, index)); diff != "" {
+		t.Errorf("contents after a stop at record %d (-source +destination):\n%s", n, diff)
+	}
+	if v, err := task.Verify(t.Context(), again, sum); err != nil || v.Identical != 40 {
+		t.Errorf("verification after a stop at record %d: %+v, %v", n, v, err)
+	}
+	return false
+}
+
 // A process that is killed at any record goes on at the next start, and no
 // document is missing, older or there twice.
 func TestStoppedAtEachRecord(t *testing.T) {
@@ -123,32 +157,8 @@ func TestStoppedAtEachRecord(t *testing.T) {
 				drop(t, w.target, name)
 				must(t, w.target, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
 				task := fineTask(t, w, copying(name, name))
-				j := newJournal()
-				j.left, j.torn = n, torn
-				_, _, err := task.Run(t.Context(), j)
-				if err == nil {
-					if n < 10 {
-						t.Errorf("done after %d records: that is no copy in ranges", n)
-					}
+				if stopAndGoOn(t, task, w.target, name, n, torn, want) {
 					break
-				}
-				if !errors.Is(err, errStopped) {
-					t.Fatalf("stopped at record %d: %v", n, err)
-				}
-				again := newJournal()
-				again.records = j.records
-				result, sum, err := task.Run(t.Context(), again)
-				if err != nil {
-					t.Fatalf("after a stop at record %d: %v", n, err)
-				}
-				if got := result.Created + result.Updated + result.Noops + result.Conflicts + result.Failed; got != result.Read || result.Read < 40 {
-					t.Errorf("the account is not closed after a stop at record %d: %+v", n, result)
-				}
-				if diff := cmp.Diff(want, contents(t, w.target, name)); diff != "" {
-					t.Errorf("contents after a stop at record %d (-source +destination):\n%s", n, diff)
-				}
-				if v, err := task.Verify(t.Context(), again, sum); err != nil || v.Identical != 40 {
-					t.Errorf("verification after a stop at record %d: %+v, %v", n, v, err)
 				}
 			}
 		}
