@@ -199,7 +199,9 @@ func (e *Engine) identify(ctx context.Context, nodes []*node, st *state.State) (
 // destination is made anew decides what has to be copied.
 func (e *Engine) decideAll(ctx context.Context, p *Plan, nodes []*node, o PlanOptions) error {
 	flow := newFlow(nodes)
-	flow.markHeldBack()
+	if err := flow.markHeldBack(e); err != nil {
+		return err
+	}
 	results := make([]decision, len(nodes))
 	isTask := func(n *node) bool { return n.task != nil && !o.Destroy }
 	look := func(tasks bool, f func(context.Context, *node) decision) error {

@@ -203,6 +203,7 @@ func (e *Engine) runTask(ctx context.Context, s *Step, n *node, byAddr map[provi
 			return err
 		}
 		e.share(n, byAddr)
+		e.own(n, byAddr)
 		result, task, err := n.task.Run(ctx, j)
 		if err = j.end(err); err != nil {
 			return err
@@ -233,6 +234,37 @@ func (e *Engine) runRepair(ctx context.Context, s *Step, n *node, byAddr map[pro
 	}
 	e.tell(StepDone{Addr: s.Addr, Action: s.Action, Seconds: time.Since(begin).Seconds(), Repaired: &done}, sum)
 	return e.compared(n, *n.obj, v, err, begin, sum)
+}
+
+// own tells a task that all that it writes to was made by esmig.
+func (e *Engine) own(n *node, byAddr map[providers.Addr]*node) {
+	t, ok := n.task.(providers.Relaxer)
+	if !ok {
+		return
+	}
+	f, st := newFlow(slices.Collect(maps.Values(byAddr))), e.Store.Get()
+	for _, at := range f.destinations(n) {
+		c := f.containers[at]
+		if c == nil {
+			return
+		}
+		if o := st.Find(c.addr); o == nil || !o.Owned || o.Pending != nil {
+			return
+		}
+	}
+	t.Own()
+}
+
+// release ends what a migration that is given up still has on servers. A
+// cluster that cannot be asked is no reason to keep the record for ever.
+func (e *Engine) release(ctx context.Context, n *node) {
+	t, ok := n.task.(providers.Relaxer)
+	if !ok || n.obj == nil || n.obj.Phase != state.PhaseRunning {
+		return
+	}
+	if err := t.Release(ctx, e.journal(n)); err != nil {
+		e.send(StepNote{Addr: n.addr, Text: e.secrets.text(fmt.Sprintf("Its tasks on %s may still run, or settings of %s be relaxed: %v.", n.place().cluster, n.place().index, err))})
+	}
 }
 
 // share tells a task which others write into its destination.

@@ -247,9 +247,23 @@ func (n *node) isPipeline(of *node, s providers.PipelineSetting) bool {
 }
 
 // markHeldBack notes which settings an interrupted apply still withholds, on
-// the objects themselves and on the containers made under them.
-func (f *flow) markHeldBack() {
+// the objects themselves and on the containers made under them; and which ones
+// a copy that was interrupted has relaxed.
+func (f *flow) markHeldBack(e *Engine) error {
 	for _, n := range f.nodes {
+		if t, ok := n.task.(providers.Relaxer); ok && n.obj != nil && n.obj.Phase == state.PhaseRunning {
+			settings, err := t.Relaxed(e.journal(n))
+			if err != nil {
+				return err
+			}
+			for _, at := range f.destinations(n) {
+				for _, s := range settings {
+					if c := f.containers[at]; c != nil {
+						c.heldBack = append(c.heldBack, "*."+s)
+					}
+				}
+			}
+		}
 		if n.declares() == nil || n.obj == nil {
 			continue
 		}
@@ -262,6 +276,7 @@ func (f *flow) markHeldBack() {
 			}
 		}
 	}
+	return nil
 }
 
 func (n *node) place() place {

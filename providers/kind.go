@@ -240,6 +240,22 @@ type Peer struct {
 	Done JSON // the sum of its finished run; nil: it is not finished
 }
 
+// Relaxer is a Task that relaxes settings of its destination while it copies:
+// an index that is only filled needs neither replicas nor to be searched. It
+// puts them back before Run ends well.
+type Relaxer interface {
+	Task
+	// Own tells, before Run, that esmig made the destination. Without it only
+	// what the task itself makes is relaxed.
+	Own()
+	// Relaxed lists the settings that are relaxed now, by the journal
+	// ("index.refresh_interval"); none once they are put back.
+	Relaxed(j Journal) ([]string, error)
+	// Release ends a copy that is given up: its tasks on servers are cancelled
+	// and the settings put back.
+	Release(ctx context.Context, j Journal) error
+}
+
 // Repairer is a Task that can mend what its verification finds.
 type Repairer interface {
 	Task

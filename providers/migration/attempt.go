@@ -14,7 +14,7 @@ import (
 const mostAttempts = 6
 
 // copyUnit brings one range to its end, over as many attempts as that takes.
-func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
+func (r *run) copyUnit(ctx context.Context, u *unit) error {
 	x := r.l.indices[u.index]
 	size := cmp.Or(u.size, x.Size)
 	pause := time.Second
@@ -26,7 +26,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 			if begun++; begun > mostAttempts {
 				return &trouble{what: gaveUp, unit: u, index: x.Name}
 			}
-			if err := r.begin(ctx, u, size, together); err != nil {
+			if err := r.begin(ctx, u, size); err != nil {
 				if !errors.Is(err, errAgain) {
 					return r.explainError(err)
 				}
@@ -41,9 +41,10 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 				continue
 			}
 		}
-		answer, err := r.watch(ctx, u.task, r.info, func(s taskStatus) {
+		since := time.Now()
+		answer, err := r.watcher.follow(ctx, u.task, func(s taskStatus) {
 			r.progress(u, s, false)
-			r.pace(ctx, u, s, together)
+			r.pace(ctx, u, s)
 		})
 		if errors.Is(err, providers.ErrNotFound) { // the node that ran it is gone
 			if _, err := r.locate(ctx, u); err != nil {
@@ -69,7 +70,10 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 			if err := r.explain(ctx, u, verdict.counts); err != nil {
 				return err
 			}
-			return r.end(u, verdict.counts)
+			if err := r.end(u, verdict.counts); !errors.Is(err, errSuspect) {
+				return err
+			}
+			begun--
 		case tooLarge:
 			if size == 1 {
 				verdict.unit, verdict.index = u, x.Name
@@ -77,6 +81,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit, together int) error {
 			}
 			size, begun = max(1, size/2), begun-1 // it ends by itself, at one
 		case later:
+			r.gate.rejected(since)
 			r.j.Note(fmt.Sprintf("%s is slow to take range %s of %s (%s); it starts again in %v.", r.dstName, u.id, x.Name, verdict.reason(), pause))
 			if err := sleep(ctx, pause); err != nil {
 				return err
@@ -98,7 +103,7 @@ var errAgain = errors.New("again")
 
 // begin records an attempt, sends it and records its task. From the request to
 // the record it cannot be cancelled: the first Ctrl-C must not lose a task.
-func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
+func (r *run) begin(ctx context.Context, u *unit, size int) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -107,7 +112,7 @@ func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
 	if err != nil {
 		return err
 	}
-	perSecond := r.rate() / float64(together)
+	perSecond := r.share()
 	if perSecond > 0 {
 		size = min(size, max(1, int(perSecond*longestBatch)))
 	}
@@ -115,8 +120,12 @@ func (r *run) begin(ctx context.Context, u *unit, size, together int) error {
 	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size}); err != nil {
 		return err
 	}
-	u.begun, u.size, u.cancelled, u.paced = u.begun+1, size, false, nil
-	id, err := r.start(context.WithoutCancel(ctx), r.request(x, query, size, r.remote, r.dest), opaque, perSecond)
+	r.mu.Lock()
+	u.begun, u.size, u.cancelled, u.suspect, u.paced = u.begun+1, size, false, false, nil
+	on := r.nodes[r.turn%len(r.nodes)]
+	r.turn++
+	r.mu.Unlock()
+	id, err := r.start(context.WithoutCancel(ctx), on, r.request(x, query, size, r.remote, r.dest), opaque, perSecond)
 	if errors.Is(err, providers.ErrUnavailable) {
 		return errAgain
 	}

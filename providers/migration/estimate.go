@@ -16,7 +16,7 @@ import (
 // Estimate looks at both clusters and at the way between them. It sends reads
 // only, and one reindex that copies nothing.
 func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Estimate, error) {
-	e := providers.Estimate{Method: "reindex", Verify: t.verify, Concurrency: t.concurrency}
+	e := providers.Estimate{Method: "reindex", Verify: t.verify, Concurrency: t.together}
 	info, remote, err := t.connection(ctx)
 	if err != nil {
 		return e, err
@@ -110,7 +110,7 @@ func (t *task) describe(e *providers.Estimate, indices []*sourceIndex, l *ledger
 			e.RangeBy = "_seq_no"
 		}
 	}
-	e.Concurrency = max(1, min(t.concurrency, e.Ranges))
+	e.Concurrency = max(1, min(t.together, e.Ranges))
 	if l.run != "" {
 		_, c := l.sum()
 		e.Done = min(c.done(), e.Documents)

@@ -17,7 +17,7 @@ type faulty struct {
 	providers.Cluster
 	mu sync.Mutex
 	do func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error)
-	n  map[string]int // requests by method and first part of the path, without probes
+	n  map[string]int // requests by method and first part of the path, without probes; lists of tasks by themselves
 }
 
 func (f *faulty) Do(ctx context.Context, r providers.Request) (providers.JSON, error) {
@@ -30,6 +30,9 @@ func (f *faulty) Do(ctx context.Context, r providers.Request) (providers.JSON, e
 		return f.Cluster.Do(ctx, r)
 	}
 	kind := r.Method + " " + strings.Join(strings.Split(r.Path, "/")[:2], "/")
+	if r.Path == "/_tasks" {
+		kind += " list"
+	}
 	f.n[kind]++
 	n := f.n[kind]
 	f.mu.Unlock()

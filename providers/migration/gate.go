@@ -22,8 +22,9 @@ type gate struct {
 	shrunk time.Time
 }
 
-func newGate(n int) *gate {
-	g := &gate{pass: make(chan struct{}, n), open: n}
+// newGate lets n through at first and never more than most.
+func newGate(n, most int) *gate {
+	g := &gate{pass: make(chan struct{}, most), open: n}
 	for range n {
 		g.pass <- struct{}{}
 	}
@@ -59,9 +60,13 @@ func (g *gate) rejected(sent time.Time) {
 		return
 	}
 	g.shrunk = time.Now()
-	fewer := max(1, g.open/2)
-	g.owed += g.open - fewer
-	g.open = fewer
+	g.narrow(g.open - max(1, g.open/2))
+}
+
+// narrow lets n fewer through. g.mu is held.
+func (g *gate) narrow(n int) {
+	g.owed += n
+	g.open -= n
 	for g.owed > 0 {
 		select {
 		case <-g.pass:
@@ -81,12 +86,39 @@ func (g *gate) taken() {
 		return
 	}
 	g.well = 0
+	g.widen()
+}
+
+// widen lets one more through. g.mu is held.
+func (g *gate) widen() {
 	g.open++
 	if g.owed > 0 {
 		g.owed--
 		return
 	}
 	g.pass <- struct{}{}
+}
+
+// size is how many may be under way now.
+func (g *gate) size() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.open
+}
+
+// step lets one more through (1) or one fewer (-1); false: that cannot be.
+func (g *gate) step(n int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n > 0 && g.open == cap(g.pass) || n < 0 && g.open == 1 {
+		return false
+	}
+	if n > 0 {
+		g.widen()
+	} else {
+		g.narrow(1)
+	}
+	return true
 }
 
 // speed bounds documents per second over all ranges together.

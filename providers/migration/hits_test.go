@@ -151,7 +151,7 @@ func TestReadBulk(t *testing.T) {
 }
 
 func TestGate(t *testing.T) {
-	g := newGate(8)
+	g := newGate(8, 8)
 	under := 0
 	enter := func() bool {
 		select {

@@ -18,6 +18,7 @@ type record struct {
 	Started string         `json:"started,omitempty"`
 	Indices []*sourceIndex `json:"indices,omitempty"`
 	Backing []string       `json:"backing,omitempty"` // of a destination that is a data stream
+	Fresh   bool           `json:"fresh,omitempty"`   // the destination was not there
 
 	// begin, task, end: one range. Task is the server's id of it.
 	Unit   string  `json:"unit,omitempty"`
@@ -32,6 +33,13 @@ type record struct {
 	Skip        bool    `json:"skip,omitempty"`
 	Checkpoints []int64 `json:"checkpoints,omitempty"`
 	Visible     []int64 `json:"visible,omitempty"`
+
+	// relax: what settings were before, by concrete index (null: not set), and
+	// the primary terms of the shards where the translog is relaxed. lost: the
+	// terms now. flush: what is on the destination's disks.
+	Relaxed map[string]map[string]*string `json:"relaxed,omitempty"`
+	Terms   map[string][]int64            `json:"terms,omitempty"`
+	Units   []string                      `json:"units,omitempty"`
 }
 
 // The kinds of records. After a reset nothing before it counts.
@@ -43,7 +51,11 @@ const (
 	wroteTail  = "tail"
 	wroteReset = "reset"
 	// cancel: the user ended the task.
-	wroteCancel = "cancel"
+	wroteCancel  = "cancel"
+	wroteRelax   = "relax"
+	wroteRestore = "restore"
+	wroteFlush   = "flush"
+	wroteLost    = "lost"
 )
 
 // unit is one range of one index.
@@ -60,7 +72,10 @@ type unit struct {
 	// streamed: the last attempt has no task. cancelled: its task is known to
 	// have been ended.
 	streamed, cancelled bool
-	paced               *float64 // the speed that its task was told, see pace
+	// safe: what it brought is on the destination's disks. suspect: a node
+	// restarted while it ran, so that some of what it brought may be lost.
+	safe, suspect bool
+	paced         *float64 // the speed that its task was told, see pace
 }
 
 // open says that an attempt was begun of which no end is known.
@@ -71,7 +86,10 @@ type ledger struct {
 	run, started string
 	indices      []*sourceIndex
 	backing      []string
-	units        []*unit // without tails
+	fresh        bool // the copy itself made the destination
+	relaxed      map[string]map[string]*string
+	terms        map[string][]int64 // empty: the translog is as it was
+	units        []*unit            // without tails
 	tails        map[int]*unit
 	decided      map[int]record // tail records by index
 }
@@ -94,7 +112,7 @@ func replay(j providers.Journal) (*ledger, error) {
 		}
 		switch r.What {
 		case wroteReset:
-			l, byID = &ledger{}, nil
+			l, byID = &ledger{relaxed: l.relaxed}, nil
 		case wroteCut:
 			l.cut(r)
 			byID = map[string]*unit{}
@@ -103,13 +121,23 @@ func replay(j providers.Journal) (*ledger, error) {
 			}
 		case wroteBegin:
 			u.begun, u.task, u.size = u.begun+1, "", r.Size
-			u.streamed, u.cancelled = r.Opaque == "", false
+			u.streamed, u.cancelled, u.suspect = r.Opaque == "", false, false
 		case wroteTask:
 			u.task = r.Task
 		case wroteCancel:
 			u.task, u.cancelled = "", true
 		case wroteEnd:
-			u.counts = r.Counts
+			if !u.suspect {
+				u.counts = r.Counts
+			}
+		case wroteRelax:
+			l.relaxed, l.terms = r.Relaxed, r.Terms
+		case wroteRestore:
+			l.relaxed = nil
+		case wroteFlush:
+			l.flushed(r.Units)
+		case wroteLost:
+			l.lost(r.Terms)
 		case wroteTail:
 			if t := l.tail(r); t != nil {
 				byID[t.id] = t
@@ -120,7 +148,7 @@ func replay(j providers.Journal) (*ledger, error) {
 }
 
 func (l *ledger) cut(r record) {
-	*l = ledger{run: r.Run, started: r.Started, indices: r.Indices, backing: r.Backing,
+	*l = ledger{run: r.Run, started: r.Started, indices: r.Indices, backing: r.Backing, fresh: r.Fresh, relaxed: l.relaxed,
 		tails: map[int]*unit{}, decided: map[int]record{}}
 	for i, x := range l.indices {
 		for n, s := range x.Ranges {
@@ -139,6 +167,53 @@ func (l *ledger) tail(r record) *unit {
 	l.tails[r.Index] = u
 	return u
 }
+
+// flushed takes down what is on the destination's disks.
+func (l *ledger) flushed(ids []string) {
+	safe := map[string]bool{}
+	for _, id := range ids {
+		safe[id] = true
+	}
+	l.each(func(u *unit) { u.safe = u.safe || safe[u.id] })
+}
+
+// lost opens again what may not have come to the destination's disks before a
+// node restarted. The tails are decided anew, after it: a document may have
+// left its range since that was copied.
+func (l *ledger) lost(terms map[string][]int64) (units int, documents int64) {
+	l.terms = terms
+	l.each(func(u *unit) {
+		if u.begun == 0 || u.safe {
+			return
+		}
+		units++
+		if u.counts == nil {
+			u.suspect = true
+			return
+		}
+		documents += u.counts.done()
+		u.counts, u.task = nil, "" // the server still knows how that ended
+	})
+	if units > 0 {
+		l.tails, l.decided = map[int]*unit{}, map[int]record{}
+	}
+	return units, documents
+}
+
+// complete: all ranges are done and all tails decided.
+func (l *ledger) complete() bool {
+	for i, x := range l.indices {
+		if _, ok := l.decided[i]; !ok && x.tails() {
+			return false
+		}
+	}
+	done := true
+	l.each(func(u *unit) { done = done && u.counts != nil })
+	return done
+}
+
+// tails: a tail pass follows the ranges.
+func (x *sourceIndex) tails() bool { return x.SeqNo && len(x.Checkpoints) > 0 }
 
 // each yields all units that are known, tails last.
 func (l *ledger) each(f func(*unit)) {

@@ -28,8 +28,8 @@ var Migration = &providers.Kind{
 			Doc: "What a document means that the destination holds already with another content: `abort` fails, `proceed` leaves it as it is.", Example: `"proceed"`},
 		{Name: "requests_per_second", Type: cty.Number,
 			Doc: "Documents per second over all ranges together; without it as fast as the servers can.", Example: `5000`},
-		{Name: "concurrency", Type: cty.Number, Default: cty.NumberIntVal(4),
-			Doc: "How many ranges are copied at the same time.", Example: `8`},
+		{Name: "concurrency", Type: cty.Number,
+			Doc: "How many ranges are copied at the same time, at most; fewer while the destination rejects some. By default two for each processor of the destination's nodes, and more while that makes it faster.", Example: `8`},
 		{Name: "verify", Type: cty.String, Default: cty.StringVal("full"), OneOf: []string{"none", "count", "sample", "full"},
 			Doc: "How the result is compared with the source: not at all, by counts, by counts and the contents of documents from all over the index, or `full`: each document, by digests that the clusters make where the documents lie.", Example: `"sample"`},
 	},
@@ -87,13 +87,17 @@ type task struct {
 	method             string
 	conflicts          string
 	requestsPerSecond  float64 // 0: unlimited
-	concurrency        int
+	concurrency        int     // 0: chosen
 	verify             string
 	peers              []providers.Peer // that write into the same destination
 	addr               providers.Addr
 	declared           providers.JSON
 	changesID, dropsIt bool // script sets _id; script sets op to noop or delete
 	changesVersion     bool
+	owned              bool // esmig made the destination
+	// together is how many ranges are copied at the same time at first, most
+	// how many at the most; see chooseTogether.
+	together, most int
 	// small and big are smallIndex and bigRange; tests cut finer.
 	small, big int64
 	opened     int   // mostOpened; likewise
@@ -172,9 +176,7 @@ func newTask(in providers.Instance) (*task, error) {
 	}
 	t.addr = in.Addr
 	t.src, t.dst = in.Clusters[t.srcName], in.Clusters[t.dstName]
-	if t.concurrency == 0 {
-		t.concurrency = 4
-	}
+	t.chooseTogether(providers.Info{}, nil)
 	for name, v := range map[string]any{"source.query": t.query, "script": t.script} {
 		if _, ok := v.(map[string]any); v != nil && !ok {
 			bad(name, "Not an object", fmt.Sprintf("%s must be an object, as the server takes it.", name))

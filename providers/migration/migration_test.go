@@ -57,7 +57,7 @@ func TestArguments(t *testing.T) {
 	}
 	b := with(copying("a", "b"), "source", "query", query)
 	got := offlineTask(t, b).Declared()
-	want := `{"concurrency":4,"conflicts":"abort","dest":{"cluster":"target","existing":"refuse","index":"b"},"method":"auto","source":{"cluster":"source","index":"a","query":{"term":{"n":9007199254740993}}},"verify":"full"}`
+	want := `{"conflicts":"abort","dest":{"cluster":"target","existing":"refuse","index":"b"},"method":"auto","source":{"cluster":"source","index":"a","query":{"term":{"n":9007199254740993}}},"verify":"full"}`
 	if string(got) != want {
 		t.Errorf("declared\n%s, want\n%s", got, want)
 	}

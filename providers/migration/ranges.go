@@ -81,9 +81,9 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) error {
 	for _, c := range x.Checkpoints {
 		top = max(top, c)
 	}
-	n := min(max(fewestRanges, 2*int64(t.concurrency), x.Documents/t.big), mostRanges)
+	n := min(max(fewestRanges, 2*int64(t.together), x.Documents/t.big), mostRanges)
 	if x.Slow {
-		n = int64(min(t.concurrency, fewestRanges))
+		n = int64(min(t.together, fewestRanges))
 	}
 	// Finer than the ranges, so that these come out even where updates and
 	// deletes left holes; the servers' limit of buckets is 10,000 and more.

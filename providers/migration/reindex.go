@@ -3,12 +3,10 @@ package migration
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/esmig/esmig/providers"
@@ -106,12 +104,12 @@ func (a taskAnswer) status() taskStatus {
 }
 
 // start sends the reindex and returns the task's id. It is never sent twice.
-func (t *task) start(ctx context.Context, body providers.JSON, opaque string, perSecond float64) (string, error) {
+func (t *task) start(ctx context.Context, on providers.Cluster, body providers.JSON, opaque string, perSecond float64) (string, error) {
 	q := url.Values{"wait_for_completion": {"false"}}
 	if perSecond > 0 {
 		q.Set("requests_per_second", strconv.FormatFloat(perSecond, 'f', -1, 64))
 	}
-	raw, err := t.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_reindex", Query: q, Body: body, OpaqueID: opaque})
+	raw, err := on.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_reindex", Query: q, Body: body, OpaqueID: opaque})
 	if err != nil {
 		return "", err
 	}
@@ -131,68 +129,6 @@ func (t *task) look(ctx context.Context, id string, info providers.Info) (taskAn
 	var a taskAnswer
 	err := get(ctx, t.dst, path+url.PathEscape(id), nil, &a)
 	return a, err
-}
-
-// find looks for a running task by the X-Opaque-Id that it was sent with, for
-// an answer that was lost. Where tasks cannot be listed none is found: doing
-// the range again does no harm beside a task that still runs.
-func (t *task) find(ctx context.Context, opaque string, info providers.Info) (id string, err error) {
-	if info.Flavor == providers.Serverless {
-		return "", nil
-	}
-	var list struct {
-		Nodes map[string]struct {
-			Tasks map[string]struct {
-				Parent  string            `json:"parent_task_id"`
-				Headers map[string]string `json:"headers"`
-			} `json:"tasks"`
-		} `json:"nodes"`
-	}
-	err = get(ctx, t.dst, "/_tasks", url.Values{"actions": {"*reindex"}, "detailed": {"true"}}, &list)
-	if errors.Is(err, providers.ErrDenied) || notImplemented(err) {
-		return "", nil
-	}
-	for _, n := range list.Nodes {
-		for id, task := range n.Tasks {
-			for k, v := range task.Headers {
-				if strings.EqualFold(k, "X-Opaque-Id") && v == opaque && task.Parent == "" {
-					return id, nil
-				}
-			}
-		}
-	}
-	return "", err
-}
-
-// The pauses between two looks at a task, and how long a destination may be
-// away before a range is given up.
-const (
-	firstLook = 100 * time.Millisecond
-	lastLook  = 2 * time.Second
-	patience  = 5 * time.Minute
-)
-
-// watch follows a task to its end. seen gets every status.
-func (t *task) watch(ctx context.Context, id string, info providers.Info, seen func(taskStatus)) (taskAnswer, error) {
-	var away time.Duration
-	for wait := firstLook; ; wait = min(wait*3/2, lastLook) {
-		if err := sleep(ctx, wait); err != nil {
-			return taskAnswer{}, err
-		}
-		a, err := t.look(ctx, id, info)
-		switch {
-		case err == nil:
-			away = 0
-			seen(a.status())
-			if a.Completed {
-				return a, nil
-			}
-		case errors.Is(err, providers.ErrUnavailable) && ctx.Err() == nil && away < patience:
-			away += wait
-		default:
-			return a, err
-		}
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

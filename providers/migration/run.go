@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -18,14 +16,21 @@ import (
 // run is one call of Run: a ledger that is being worked off.
 type run struct {
 	*task
-	j      providers.Journal
-	info   providers.Info // of the destination
-	remote object         // nil: source and destination are one cluster
-	dest   destination
-	l      *ledger
-	stream *streamer // nil: by reindex
+	j       providers.Journal
+	info    providers.Info // of the destination
+	remote  object         // nil: source and destination are one cluster
+	dest    destination
+	l       *ledger
+	stream  *streamer // nil: by reindex
+	watcher *watcher
+	nodes   []providers.Cluster // of the destination, to begin tasks on in turn
+	gate    *gate               // how many ranges run at the same time
+
+	relaxing sync.Mutex
+	relaxes  bool // settings are relaxed, as far as that can be
 
 	mu   sync.Mutex
+	turn int // of nodes
 	live map[*unit]taskStatus
 	last time.Time // of the last progress
 	stop bool
@@ -38,16 +43,27 @@ type run struct {
 // Run copies. What ctx ends goes on in the next call: tasks that run on the
 // destination are left to it and followed then.
 func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, providers.JSON, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	r := &run{task: t, j: j, live: map[*unit]taskStatus{}}
 	err := r.prepare(ctx)
-	if err == nil {
-		err = r.work(ctx, r.l.units)
-	}
-	if err == nil {
-		err = r.tailPass(ctx)
+	for err == nil {
+		if err = r.work(ctx, r.l.units); err == nil {
+			err = r.tailPass(ctx)
+		}
+		if err == nil {
+			err = r.patiently(ctx, func() error { return r.secure(ctx) })
+		}
+		if r.l.complete() {
+			break
+		}
 	}
 	if err == nil {
 		err = r.settle(ctx)
+	} else if ctx.Err() == nil && r.l != nil { // the user looks at it now, and does not want it as it is filled
+		if e := r.restore(ctx, j, r.l); e != nil {
+			err = errors.Join(err, e)
+		}
 	}
 	if r.l == nil {
 		return providers.Result{}, nil, err
@@ -67,6 +83,10 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.info, r.remote, err = r.connection(ctx); err != nil {
 		return err
 	}
+	nodes := r.lookAtNodes(ctx, r.info)
+	r.chooseTogether(r.info, nodes)
+	r.nodes, r.gate = r.spread(ctx, r.info, nodes), newGate(r.together, r.most)
+	r.watcher = newWatcher(ctx, r.task, r.info)
 	if r.dest, err = r.lookAtDestination(ctx); err != nil {
 		return err
 	}
@@ -82,7 +102,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		}
 	}
 	if len(r.l.indices) > 0 {
-		return nil
+		return r.relax(ctx)
 	}
 	indices, err := r.plan(ctx)
 	if err != nil {
@@ -91,7 +111,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err := r.take(ctx, indices[0].Name); err != nil {
 		return err
 	}
-	cut := record{What: wroteCut, Run: newRun(), Started: now(), Indices: indices}
+	cut := record{What: wroteCut, Run: newRun(), Started: now(), Indices: indices, Fresh: !r.dest.Exists}
 	if r.dest.Stream {
 		cut.Backing = r.dest.Names
 	}
@@ -99,7 +119,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	r.l.cut(cut)
-	return nil
+	return r.relax(ctx)
 }
 
 // take decides on the way. A copy that goes on may take another one than it
@@ -108,21 +128,29 @@ func (r *run) take(ctx context.Context, index string) error {
 	if r.method == "reindex" {
 		return nil // what is in the way, its first task says
 	}
-	waited, pause := time.Duration(0), time.Second
-	for {
+	return r.patiently(ctx, func() error { // no answer is none about the way
 		w, err := r.choose(ctx, r.remote, index)
-		if errors.Is(err, providers.ErrUnavailable) && ctx.Err() == nil && waited < patience { // no answer is none about the way
-			if err := sleep(ctx, pause); err != nil {
-				return err
-			}
-			waited, pause = waited+pause, min(2*pause, 30*time.Second)
-			continue
-		}
-		if w.stream {
+		if w.stream && err == nil {
 			r.stream = newStreamer(r)
 			r.j.Note("Documents pass through this machine: " + w.why + ".")
 		}
 		return err
+	})
+}
+
+// patiently does what does no harm when it is done again, until a cluster that
+// is away is back, or was away for too long.
+func (r *run) patiently(ctx context.Context, f func() error) error {
+	waited, pause := time.Duration(0), time.Second
+	for {
+		err := f()
+		if !errors.Is(err, providers.ErrUnavailable) || ctx.Err() != nil || waited >= patience {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		waited, pause = waited+pause, min(2*pause, 30*time.Second)
 	}
 }
 
@@ -155,6 +183,9 @@ func (t *task) plan(ctx context.Context) ([]*sourceIndex, error) {
 // resume tells what is continued, and begins anew if the destination lost what
 // was copied into it.
 func (r *run) resume(ctx context.Context) error {
+	if err := r.patiently(ctx, func() error { return r.secure(ctx) }); err != nil {
+		return err
+	}
 	ranges, c := r.l.sum()
 	if c.Created > 0 && !r.dest.Stream && !r.dropsIt {
 		var there int64
@@ -170,7 +201,7 @@ func (r *run) resume(ctx context.Context) error {
 		if there < c.Created {
 			r.j.Note(fmt.Sprintf("%s holds %s documents, but %s had been copied: everything is copied again.",
 				r.dstName+"/"+r.destIndex, humanize.Comma(there), humanize.Comma(c.Created)))
-			r.l = &ledger{}
+			r.l = &ledger{relaxed: r.l.relaxed}
 			return r.j.Append(record{What: wroteReset})
 		}
 	}
@@ -222,26 +253,32 @@ func plural(n int, one, many string) string {
 // work runs units side by side. When one fails no other is begun, but those
 // that run are followed to their end, so that all reasons are told at once.
 func (r *run) work(ctx context.Context, units []*unit) error {
-	var pool sync.WaitGroup
-	next := make(chan *unit)
-	for range min(r.concurrency, len(units)) {
-		pool.Go(func() {
-			for u := range next {
-				r.finish(ctx, u, min(r.concurrency, len(units)))
-			}
-		})
-	}
+	var open []*unit
 	for _, u := range units {
-		if u.counts != nil {
-			continue
+		if u.counts == nil {
+			open = append(open, u)
 		}
-		if ctx.Err() != nil || r.stopped() {
+	}
+	var pool, helpers sync.WaitGroup
+	helped, enough := context.WithCancel(ctx)
+	helpers.Go(func() { r.climb(helped) })
+	helpers.Go(func() {
+		if err := r.keepSafe(helped); err != nil {
+			r.fail(err)
+		}
+	})
+	for _, u := range open {
+		if r.gate.enter(ctx) != nil || r.stopped() {
 			break
 		}
-		next <- u
+		pool.Go(func() {
+			defer r.gate.leave()
+			r.finish(ctx, u)
+		})
 	}
-	close(next)
 	pool.Wait()
+	enough()
+	helpers.Wait()
 	r.progress(nil, taskStatus{}, true)
 	if f := r.fault.finding(r.task); f != nil {
 		return f
@@ -261,7 +298,7 @@ func (r *run) stopped() bool {
 	return r.stop
 }
 
-func (r *run) finish(ctx context.Context, u *unit, together int) {
+func (r *run) finish(ctx context.Context, u *unit) {
 	if r.stopped() || ctx.Err() != nil {
 		return
 	}
@@ -269,13 +306,21 @@ func (r *run) finish(ctx context.Context, u *unit, together int) {
 	if r.stream != nil {
 		err = r.stream.copyUnit(ctx, u)
 	} else {
-		err = r.copyUnit(ctx, u, together)
+		err = r.copyUnit(ctx, u)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if err == nil {
+		err = r.relax(ctx) // of a destination that the first documents made
+	}
+	r.fail(err)
+}
+
+// fail lets no other range begin.
+func (r *run) fail(err error) {
 	if err == nil || errors.Is(err, errHeld) {
 		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.stop = true
 	var t *trouble
 	if errors.As(err, &t) {
@@ -288,7 +333,7 @@ func (r *run) finish(ctx context.Context, u *unit, together int) {
 // tailPass begins only when all ranges are done.
 func (r *run) tailPass(ctx context.Context) error {
 	for i, x := range r.l.indices {
-		if _, ok := r.l.decided[i]; ok || !x.SeqNo || len(x.Checkpoints) == 0 {
+		if _, ok := r.l.decided[i]; ok || !x.tails() {
 			continue
 		}
 		from, checkpoints, visible, ok, err := r.tail(ctx, x)
@@ -317,9 +362,13 @@ func (r *run) tailPass(ctx context.Context) error {
 	return r.work(ctx, tails)
 }
 
-// settle makes what was copied visible and safe on the destination. A key that
-// may not refresh is no reason to fail: the destination does it by itself.
+// settle makes what was copied visible on the destination, whose settings are
+// again what they were. A key that may not refresh is no reason to fail: the
+// destination does it by itself.
 func (r *run) settle(ctx context.Context) error {
+	if err := r.restore(ctx, r.j, r.l); err != nil {
+		return err
+	}
 	err := refresh(ctx, r.dst, r.destIndex)
 	switch {
 	case errors.Is(err, providers.ErrNotFound):
@@ -331,10 +380,6 @@ func (r *run) settle(ctx context.Context) error {
 	case errors.Is(err, providers.ErrDenied):
 		r.j.Note("The credentials of " + r.dstName + " may not refresh " + r.destIndex + " (privilege maintenance): counts may lag behind.")
 	case err != nil:
-		return err
-	}
-	_, err = r.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(r.destIndex) + "/_flush", Repeatable: true})
-	if errors.Is(err, providers.ErrUnavailable) {
 		return err
 	}
 	return nil
@@ -352,6 +397,11 @@ func (r *run) progress(u *unit, s taskStatus, force bool) {
 	} else {
 		return
 	}
+	r.j.Progress(r.sofar())
+}
+
+// sofar is how far the work is. r.mu is held.
+func (r *run) sofar() providers.Progress {
 	p := providers.Progress{Phase: "copy", Ranges: len(r.l.units) + len(r.l.tails)}
 	r.l.each(func(u *unit) {
 		if u.counts != nil {
@@ -365,5 +415,5 @@ func (r *run) progress(u *unit, s taskStatus, force bool) {
 		p.Total += max(s.Total, u.span.Documents)
 		p.Rejections += s.Retries.Bulk
 	})
-	r.j.Progress(p)
+	return p
 }

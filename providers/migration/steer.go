@@ -30,6 +30,19 @@ func (r *run) control() providers.Control {
 // rate is documents per second over all ranges together; 0: any number.
 func (r *run) rate() float64 { return cmp.Or(r.control().RequestsPerSecond, r.requestsPerSecond) }
 
+// share is the part of it of one range: those that run share it.
+func (r *run) share() float64 {
+	left := 0
+	r.mu.Lock()
+	r.l.each(func(u *unit) {
+		if u.counts == nil {
+			left++
+		}
+	})
+	r.mu.Unlock()
+	return r.rate() / float64(max(1, min(left, r.gate.size())))
+}
+
 // hold waits while the copy is paused. What runs on a server is not held.
 func (r *run) hold(ctx context.Context) error {
 	for r.heldNow() {
@@ -60,8 +73,8 @@ func (r *run) heldNow() bool {
 }
 
 // pace tells a running task when it has another speed than it should have.
-func (r *run) pace(ctx context.Context, u *unit, s taskStatus, together int) {
-	want := r.rate() / float64(together)
+func (r *run) pace(ctx context.Context, u *unit, s taskStatus) {
+	want := r.share()
 	if sameSpeed(want, s.speed()) || u.paced != nil && *u.paced == want {
 		return
 	}
@@ -215,6 +228,9 @@ func (t *task) Cancel(ctx context.Context, j providers.Journal) (int, error) {
 		return 0, err
 	}
 	n := 0
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ends := newWatcher(ctx, t, a.info)
 	for i, u := range a.units {
 		if !a.alive(i) {
 			continue
@@ -228,7 +244,7 @@ func (t *task) Cancel(ctx context.Context, j providers.Journal) (int, error) {
 		if err != nil && !errors.Is(err, providers.ErrNotFound) {
 			return n, err
 		}
-		end, err := t.watch(ctx, u.task, a.info, func(taskStatus) {})
+		end, err := ends.follow(ctx, u.task, func(taskStatus) {})
 		switch {
 		case err != nil && !errors.Is(err, providers.ErrNotFound):
 			return n, err

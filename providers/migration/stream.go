@@ -44,7 +44,7 @@ type streamer struct {
 type sizes struct{ bulk, limit, inFlight int64 }
 
 func newStreamer(r *run) *streamer {
-	s := &streamer{run: r, gate: newGate(max(2, min(2*r.concurrency, 64))), speed: &speed{perSecond: r.rate}, sizes: r.sizes}
+	s := &streamer{run: r, gate: newGate(max(2, min(2*r.together, 64)), max(2, min(2*r.together, 64))), speed: &speed{perSecond: r.rate}, sizes: r.sizes}
 	s.memory = semaphore.NewWeighted(s.inFlight)
 	return s
 }
@@ -73,14 +73,20 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		if err := s.j.Append(record{What: wroteBegin, Unit: u.id, Size: size}); err != nil {
 			return err
 		}
-		u.begun, u.task = u.begun+1, ""
+		s.mu.Lock()
+		u.begun, u.task, u.suspect = u.begun+1, "", false
+		s.mu.Unlock()
 		got, err := s.pump(ctx, u, x, query, size)
 		var t *trouble
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			return s.ended(ctx, u, x, got)
+			if err := s.ended(ctx, u, x, got); !errors.Is(err, errSuspect) {
+				return err
+			}
+			begun--
+			continue
 		case errors.As(err, &t):
 			t.unit, t.index, t.counts = u, x.Name, got.counts
 			return t
@@ -128,15 +134,24 @@ func (s *streamer) ended(ctx context.Context, u *unit, x *sourceIndex, got tally
 	return s.end(u, got.counts)
 }
 
+// errSuspect: a node of the destination restarted while the range was copied.
+var errSuspect = errors.New("some of it may be lost")
+
 // end records that all of a range is acknowledged.
 func (r *run) end(u *unit, c counts) error {
 	if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c}); err != nil {
 		return err
 	}
 	r.mu.Lock()
-	u.counts = &c
 	delete(r.live, u)
+	suspect := u.suspect
+	if !suspect {
+		u.counts = &c
+	}
 	r.mu.Unlock()
+	if suspect {
+		return errSuspect
+	}
 	r.progress(nil, taskStatus{}, false)
 	return nil
 }

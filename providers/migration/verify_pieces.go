@@ -64,7 +64,7 @@ type piece struct {
 
 // destinationSide reads the destination as if it were a source.
 func (t *task) destinationSide(ctx context.Context) (*side, error) {
-	m := &task{src: t.dst, srcName: t.dstName, index: t.destIndex, concurrency: t.concurrency, requestsPerSecond: t.requestsPerSecond, small: t.small, big: t.big, fetched: t.fetched}
+	m := &task{src: t.dst, srcName: t.dstName, index: t.destIndex, together: t.together, requestsPerSecond: t.requestsPerSecond, small: t.small, big: t.big, fetched: t.fetched}
 	s := &side{task: m, title: t.dstName + "/" + t.destIndex}
 	indices, err := m.resolve(ctx)
 	if errors.Is(err, providers.ErrNotFound) {
@@ -211,7 +211,7 @@ func refusesScript(err error) bool {
 // user wants.
 func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(s.concurrency)
+	g.SetLimit(s.together)
 	for _, p := range s.parts {
 		for n, c := range p.pieces {
 			if ctx.Err() != nil {
@@ -222,7 +222,7 @@ func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n 
 				if err := f(ctx, p, n); err != nil || s.requestsPerSecond == 0 {
 					return err
 				}
-				wanted := time.Duration(float64(c.documents) * float64(s.concurrency) / s.requestsPerSecond * float64(time.Second))
+				wanted := time.Duration(float64(c.documents) * float64(s.together) / s.requestsPerSecond * float64(time.Second))
 				return sleep(ctx, max(0, wanted-time.Since(begin)))
 			})
 		}

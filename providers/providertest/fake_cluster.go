@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"github.com/esmig/esmig/providers"
@@ -84,6 +85,23 @@ func health(f *Fake, c *call) (any, error) {
 		"active_primary_shards": len(f.indices), "active_shards": len(f.indices), "relocating_shards": 0, "initializing_shards": 0, "unassigned_shards": 0,
 		"delayed_unassigned_shards": 0, "number_of_pending_tasks": 0, "number_of_in_flight_fetch": 0, "task_max_waiting_in_queue_millis": 0,
 		"active_shards_percent_as_number": json.RawMessage("100.0")}, nil
+}
+
+// clusterState is the part of the metadata that speaks of shards.
+func clusterState(f *Fake, c *call) (any, error) {
+	list, err := f.concrete(c, c.parts["index"])
+	if err != nil {
+		return nil, err
+	}
+	out := obj{}
+	for _, ix := range list {
+		terms := obj{}
+		for s := range ix.nextSeq {
+			terms[strconv.Itoa(s)] = 1 + ix.restarts
+		}
+		out[ix.name] = obj{"primary_terms": terms}
+	}
+	return obj{"metadata": obj{"indices": out}}, nil
 }
 
 func nodes(f *Fake, c *call) (any, error) {

@@ -20,6 +20,9 @@ type index struct {
 	docs       map[docKey]*doc
 	nextSeq    []int64 // of each shard
 	view       []*doc  // what a search sees
+	// On disk since the last flush, and how often the shards began anew.
+	flushed    map[docKey]*doc
+	restarts   int64
 	dirtySince time.Time
 }
 
@@ -373,6 +376,20 @@ func indexStats(f *Fake, c *call) (any, error) {
 }
 
 func okShards(n int) obj { return obj{"total": n, "successful": n, "skipped": 0, "failed": 0} }
+
+// flush brings everything to the disk, where a restart leaves it.
+func flush(f *Fake, c *call) (any, error) {
+	list, err := f.concrete(c, c.parts["index"])
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for _, ix := range list {
+		ix.flushed = maps.Clone(ix.docs)
+		n += len(ix.nextSeq)
+	}
+	return obj{"_shards": obj{"total": n, "successful": n, "failed": 0}}, nil
+}
 
 func refresh(f *Fake, c *call) (any, error) {
 	list, err := f.concrete(c, c.parts["index"])

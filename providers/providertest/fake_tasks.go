@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,7 +138,20 @@ func (f *Fake) running() []*task {
 	return out
 }
 
+// pass is what happens between two looks at the list.
+func (f *Fake) pass() {
+	f.mu.Lock()
+	list := f.running()
+	f.mu.Unlock()
+	for _, t := range list {
+		f.advance(t, f.opt.ReindexBatchesPerPoll)
+	}
+}
+
 func listTasks(f *Fake, c *call) (any, error) {
+	defer f.pass() // they were seen running
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	tasks := obj{}
 	for _, t := range f.running() {
 		match := c.query.Get("actions") == ""
@@ -160,6 +174,9 @@ func shownNodes(tasks obj) obj {
 }
 
 func listReindex(f *Fake, c *call) (any, error) {
+	defer f.pass() // they were seen running
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	out := []any{}
 	for _, t := range f.running() {
 		out = append(out, t.flat())
@@ -215,8 +232,9 @@ func (f *Fake) FinishTasks() {
 	}
 }
 
-// Restart is what a node's restart does: running tasks, points in time and
-// scrolls are gone; results of finished tasks stay.
+// Restart is what a node's restart does at its worst: running tasks, points in
+// time and scrolls are gone, and of indices whose translog is not synced with
+// each request, what came after the last flush; results of finished tasks stay.
 func (f *Fake) Restart() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -224,4 +242,14 @@ func (f *Fake) Restart() {
 		delete(f.tasks, fmt.Sprint(t.name()))
 	}
 	f.readers = map[string]*reader{}
+	for _, ix := range f.indices {
+		ix.restarts++
+		if ix.settings["index.translog.durability"] == "async" {
+			ix.docs = maps.Clone(ix.flushed)
+			if ix.docs == nil {
+				ix.docs = map[docKey]*doc{}
+			}
+			ix.refresh()
+		}
+	}
 }

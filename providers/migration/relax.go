@@ -1,0 +1,314 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// Settings of an index that esmig made wait while it is filled: nobody searches
+// it, a replica would do all work again, and a translog that is synced once in
+// a while is enough, because what a restart of a node takes away is copied
+// again (secure).
+var relaxed = map[string]string{
+	refreshInterval: "-1",
+	replicas:        "0",
+	durability:      "async",
+}
+
+const (
+	refreshInterval = "index.refresh_interval"
+	replicas        = "index.number_of_replicas"
+	autoExpand      = "index.auto_expand_replicas"
+	durability      = "index.translog.durability"
+)
+
+// flushEvery is how much time's work a restarted node can take away.
+const flushEvery = time.Minute
+
+// Own implements providers.Relaxer.
+func (t *task) Own() { t.owned = true }
+
+// Relaxed implements providers.Relaxer.
+func (t *task) Relaxed(j providers.Journal) ([]string, error) {
+	l, err := replay(j)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, before := range l.relaxed {
+		for setting := range before {
+			names[setting] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
+}
+
+// Release implements providers.Relaxer.
+func (t *task) Release(ctx context.Context, j providers.Journal) error {
+	if _, err := t.Cancel(ctx, j); err != nil {
+		return err
+	}
+	l, err := replay(j)
+	if err != nil {
+		return err
+	}
+	return t.restore(ctx, j, l)
+}
+
+// relax makes the settings of the destination's indices those of an index that
+// is only filled. What they were before is recorded first. It may be called at
+// any time: what is relaxed already stays so.
+//
+// Not where other migrations write into the same index: the first to end would
+// put back what the others need. And a data stream keeps its translog: a range
+// that runs again after a rollover could double documents there.
+func (r *run) relax(ctx context.Context) error {
+	r.relaxing.Lock()
+	defer r.relaxing.Unlock()
+	if !r.owned && !r.l.fresh || len(r.peers) > 0 || r.relaxes {
+		return nil
+	}
+	found, err := readExplicit(ctx, r.dst, r.destIndex)
+	if errors.Is(err, providers.ErrNotFound) {
+		return nil // the first document makes it
+	}
+	if errors.Is(err, providers.ErrDenied) {
+		r.relaxes = true // nothing more to be tried
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	terms := r.l.terms
+	if len(terms) == 0 && !r.dest.Stream {
+		if terms, err = r.primaryTerms(ctx); err != nil {
+			return err
+		}
+	}
+	lax := false
+	before, change := map[string]map[string]*string{}, map[string]object{}
+	for index, s := range found {
+		before[index], change[index] = maps.Clone(r.l.relaxed[index]), object{}
+		if before[index] == nil {
+			before[index] = map[string]*string{}
+		}
+		for setting, value := range relaxed {
+			now, set := s[setting]
+			switch {
+			case set && now == value,
+				setting != refreshInterval && r.info.Flavor == providers.Serverless,
+				setting == replicas && s[autoExpand] != "" && s[autoExpand] != "false",
+				setting == durability && len(terms) == 0:
+				continue
+			}
+			lax = lax || setting == durability
+			change[index][setting] = value
+			before[index][setting] = nil
+			if set {
+				before[index][setting] = &now
+			}
+		}
+	}
+	if !lax {
+		terms = r.l.terms
+	}
+	if err := r.j.Append(record{What: wroteRelax, Relaxed: before, Terms: terms}); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.l.relaxed, r.l.terms = before, terms
+	r.mu.Unlock()
+	r.relaxes = true
+	for _, index := range slices.Sorted(maps.Keys(change)) {
+		err := r.putSettings(ctx, index, change[index])
+		if errors.Is(err, providers.ErrDenied) {
+			r.j.Note(fmt.Sprintf("The credentials of %s may not change settings of %s (privilege manage), so it is refreshed and replicated while it is filled.", r.dstName, index))
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore puts back what was relaxed.
+func (t *task) restore(ctx context.Context, j providers.Journal, l *ledger) error {
+	if len(l.relaxed) == 0 {
+		return nil
+	}
+	for _, index := range slices.Sorted(maps.Keys(l.relaxed)) {
+		body := object{}
+		for setting, value := range l.relaxed[index] {
+			if body[setting] = nil; value != nil {
+				body[setting] = *value
+			}
+		}
+		if len(body) == 0 {
+			continue
+		}
+		// Gone: with the index went its settings. Denied: it was then, too.
+		if err := t.putSettings(ctx, index, body); err != nil && !errors.Is(err, providers.ErrNotFound) && !errors.Is(err, providers.ErrDenied) {
+			return err
+		}
+	}
+	l.relaxed = nil
+	return j.Append(record{What: wroteRestore})
+}
+
+func (t *task) putSettings(ctx context.Context, index string, body object) error {
+	if len(body) == 0 {
+		return nil
+	}
+	_, err := t.dst.Do(ctx, providers.Request{Method: http.MethodPut, Path: "/" + url.PathEscape(index) + "/_settings", Body: providers.Encode(body)})
+	return err
+}
+
+// readExplicit gives the settings that are not defaults, by concrete index.
+func readExplicit(ctx context.Context, c providers.Cluster, index string) (map[string]map[string]string, error) {
+	var all map[string]struct{ Settings map[string]any }
+	if err := get(ctx, c, "/"+url.PathEscape(index)+"/_settings", url.Values{"flat_settings": {"true"}}, &all); err != nil {
+		return nil, err
+	}
+	out := map[string]map[string]string{}
+	for name, s := range all {
+		out[name] = map[string]string{}
+		for k, v := range s.Settings {
+			if text, ok := v.(string); ok {
+				out[name][k] = text
+			}
+		}
+	}
+	return out, nil
+}
+
+// primaryTerms are, by concrete index, those of its shards: each time that a
+// shard begins anew, after a restart of its node or on another one, its term
+// goes up. Nil: the cluster does not tell.
+func (t *task) primaryTerms(ctx context.Context) (map[string][]int64, error) {
+	var a struct {
+		Metadata struct {
+			Indices map[string]struct {
+				Terms map[string]int64 `json:"primary_terms"`
+			} `json:"indices"`
+		} `json:"metadata"`
+	}
+	info, err := t.dst.Info(ctx)
+	if err != nil || info.Flavor == providers.Serverless {
+		return nil, err
+	}
+	err = get(ctx, t.dst, "/_cluster/state/metadata/"+url.PathEscape(t.destIndex), url.Values{"filter_path": {"metadata.indices.*.primary_terms"}}, &a)
+	if errors.Is(err, providers.ErrUnavailable) {
+		return nil, err
+	}
+	if err != nil {
+		return nil, nil // it may not be asked
+	}
+	out := map[string][]int64{}
+	for index, m := range a.Metadata.Indices {
+		out[index] = make([]int64, len(m.Terms))
+		for shard, term := range m.Terms {
+			if n, err := strconv.Atoi(shard); err == nil && n >= 0 && n < len(m.Terms) {
+				out[index][n] = term
+			}
+		}
+	}
+	return out, nil
+}
+
+// secure brings what is copied to the destination's disks. Where the translog
+// is relaxed and a shard has begun anew since it was done last, what came after
+// that may be lost: those ranges are open again.
+func (r *run) secure(ctx context.Context) error {
+	var ended []string
+	r.mu.Lock()
+	lax := len(r.l.terms) > 0
+	r.l.each(func(u *unit) {
+		if u.counts != nil && !u.safe {
+			ended = append(ended, u.id)
+		}
+	})
+	r.mu.Unlock()
+	if err := r.flush(ctx); err != nil || !lax {
+		return err
+	}
+	// All shards are there: one that is still to begin anew was not flushed,
+	// and has its old term.
+	if _, err := count(ctx, r.dst, r.destIndex, -1, nil); err != nil {
+		return err
+	}
+	terms, err := r.primaryTerms(ctx)
+	if err == nil && len(terms) == 0 {
+		err = fmt.Errorf("%s no longer tells whether its nodes restarted (privilege monitor): %w", r.dstName, providers.ErrUnavailable)
+	}
+	if err != nil {
+		return err
+	}
+	what := record{What: wroteFlush, Units: ended}
+	restarted := !maps.EqualFunc(r.l.terms, terms, slices.Equal)
+	if restarted {
+		what = record{What: wroteLost, Terms: terms}
+	} else if len(ended) == 0 {
+		return nil
+	}
+	if err := r.j.Append(what); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !restarted {
+		r.l.flushed(ended)
+		return nil
+	}
+	if n, documents := r.l.lost(terms); n > 0 {
+		r.j.Note(fmt.Sprintf("A node of %s restarted: %d %s (%s documents) since the last flush may have lost documents, and %s copied again.",
+			r.dstName, n, plural(n, "range", "ranges"), humanize.Comma(documents), plural(n, "is", "are")))
+	}
+	return nil
+}
+
+// flush waits for one that is under way. Who may not do it is not the worse for
+// it, unless the translog is relaxed; then it could not have been, either.
+func (r *run) flush(ctx context.Context) error {
+	raw, err := r.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(r.destIndex) + "/_flush", Repeatable: true})
+	if errors.Is(err, providers.ErrUnavailable) {
+		return err
+	}
+	var a struct {
+		Shards struct{ Failed int } `json:"_shards"`
+	}
+	if err == nil && decode(raw, &a) == nil && a.Shards.Failed > 0 {
+		return fmt.Errorf("%s could not flush %d shards of %s: %w", r.dstName, a.Shards.Failed, r.destIndex, providers.ErrUnavailable)
+	}
+	return nil
+}
+
+// keepSafe flushes from time to time while ranges are copied.
+func (r *run) keepSafe(ctx context.Context) error {
+	for {
+		if err := sleep(ctx, flushEvery); err != nil {
+			return nil
+		}
+		r.mu.Lock()
+		lax := len(r.l.terms) > 0
+		r.mu.Unlock()
+		if !lax {
+			continue
+		}
+		// Not there for now: the next time tells what was lost.
+		if err := r.secure(ctx); err != nil && !errors.Is(err, providers.ErrUnavailable) && ctx.Err() == nil {
+			return err
+		}
+	}
+}
