@@ -221,7 +221,7 @@ func (e *Engine) tell(d StepDone, sum *Summary) {
 
 // unchanged refuses to touch an object that is not what the plan has shown.
 func (e *Engine) unchanged(s *Step, now providers.JSON) error {
-	switch fp := e.fingerprint(now); {
+	switch fp := e.fingerprint(now, s.Relaxed); {
 	case s.Fingerprint == unseen || s.Fingerprint == fp:
 		return nil
 	case s.Fingerprint == absent:

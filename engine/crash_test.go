@@ -122,6 +122,9 @@ func TestEveryCrashPoint(t *testing.T) {
 					l := &life{lost: lost}
 					l.left.Store(n)
 					finished = w.mortalApply(l) == nil
+					for _, d := range w.plan(engine.PlanOptions{}).Drift { // what a copy relaxes is none
+						t.Errorf("drift of %s: %s to %s", d.Addr, d.Before, d.After)
+					}
 					w.recover()
 				})
 			})
@@ -179,6 +182,9 @@ func (w *world) recover() {
 	}
 	if got := string(w.send(w.target, "GET", "/a/_settings", "")); !strings.Contains(got, `"default_pipeline":"p"`) {
 		w.t.Errorf("default_pipeline was not restored: %s", got)
+	}
+	if got := string(w.send(w.target, "GET", "/a/_settings", "")); strings.Contains(got, "refresh_interval") || strings.Contains(got, "async") {
+		w.t.Errorf("settings are still relaxed: %s", got)
 	}
 	w.settled()
 	_, store := w.load()

@@ -46,7 +46,7 @@ func (e *Engine) decide(ctx context.Context, n *node, o PlanOptions) (r decision
 		if n.now, r.info, err = e.observe(ctx, n); err != nil {
 			return fail(err)
 		}
-		n.fingerprint = e.fingerprint(n.now)
+		n.fingerprint = e.fingerprint(n.now, n.relaxed)
 	}
 	if n.block == nil || o.Destroy {
 		return e.decideGone(ctx, n)
@@ -103,7 +103,7 @@ func (e *Engine) decide(ctx context.Context, n *node, o PlanOptions) (r decision
 
 func newStep(n *node, fingerprint string) *Step {
 	cluster, id := n.where()
-	return &Step{Addr: n.addr, Stage: n.stage, Cluster: cluster, ID: id, Fingerprint: fingerprint}
+	return &Step{Addr: n.addr, Stage: n.stage, Cluster: cluster, ID: id, Fingerprint: fingerprint, Relaxed: n.relaxed}
 }
 
 func drift(n *node, a Action, was, is providers.JSON) *Step {
@@ -229,10 +229,13 @@ func (e *Engine) decideGone(ctx context.Context, n *node) decision {
 	return decision{step: step}
 }
 
-// fingerprint stands for what was observed.
-func (e *Engine) fingerprint(now providers.JSON) string {
+// fingerprint stands for what was observed, but for the relaxed settings.
+func (e *Engine) fingerprint(now providers.JSON, relaxed []string) string {
 	if now == nil {
 		return absent
+	}
+	if len(relaxed) > 0 {
+		now = leavesExcept(now, relaxed)
 	}
 	v, err := providers.Decode(now)
 	if err != nil {

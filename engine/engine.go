@@ -85,6 +85,8 @@ type node struct {
 	// heldBack are paths of settings that an interrupted apply still withholds:
 	// whether they are there already is no drift.
 	heldBack []string
+	// relaxed are paths of settings that a copy has relaxed; in heldBack, too.
+	relaxed []string
 	// now is what the cluster answered, settled; nil: not there.
 	now         providers.JSON
 	fingerprint string // of now

@@ -132,7 +132,7 @@ func (e *Engine) CheckPlan(ctx context.Context, p *Plan) []Diagnostic {
 		if err != nil {
 			return e.nodeDiagnostics(n, err)
 		}
-		if e.fingerprint(now) != s.Fingerprint {
+		if e.fingerprint(now, s.Relaxed) != s.Fingerprint {
 			return stale("%s (%s on %s) was changed on the cluster since.", s.Addr, s.ID, s.Cluster)
 		}
 		if s.Action == Delete || s.Action == Replace {

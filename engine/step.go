@@ -76,6 +76,9 @@ type Step struct {
 	// when the object was not there. A step whose object has another one by
 	// then fails instead of overwriting what no plan has shown.
 	Fingerprint string `json:"fingerprint,omitempty"`
+	// Relaxed are paths of settings that a copy has relaxed and will put back,
+	// which is no change of the object.
+	Relaxed []string `json:"relaxed,omitempty"`
 	// Source and Estimate of a migration. Source is "hosted/flights".
 	Source   string              `json:"source,omitempty"`
 	Estimate *providers.Estimate `json:"estimate,omitempty"`

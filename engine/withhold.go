@@ -256,11 +256,13 @@ func (f *flow) markHeldBack(e *Engine) error {
 			if err != nil {
 				return err
 			}
-			for _, at := range f.destinations(n) {
+			for _, c := range f.nodes { // also one whose block is gone
+				if _, ok := c.res.(providers.Container); !ok || !slices.Contains(f.destinations(n), c.place()) {
+					continue
+				}
 				for _, s := range settings {
-					if c := f.containers[at]; c != nil {
-						c.heldBack = append(c.heldBack, "*."+s)
-					}
+					c.relaxed = append(c.relaxed, "*."+s)
+					c.heldBack = append(c.heldBack, "*."+s)
 				}
 			}
 		}
@@ -333,7 +335,7 @@ func (f *flow) restore(n *node) *Step {
 		}
 	}
 	for _, at := range reached {
-		if at != n.place() && slices.Contains(f.chain(at), n) && !slices.Contains(r.Destinations, at.index) && f.lacks(at, n) && !f.overridden(at, n, held) {
+		if at != n.place() && slices.Contains(f.chain(at), n) && !slices.Contains(r.Destinations, at.index) && f.lacks(at, n) && !f.goes(at) && !f.overridden(at, n, held) {
 			r.Destinations = append(r.Destinations, at.index)
 		}
 	}
@@ -347,6 +349,14 @@ func (f *flow) restore(n *node) *Step {
 func (f *flow) lacks(at place, n *node) bool {
 	c := f.containers[at]
 	return c == nil || c.makes() || c.step != nil && len(c.step.Withheld) > 0 || n.interrupted() && c.obj != nil
+}
+
+// goes: this plan deletes the index.
+func (f *flow) goes(at place) bool {
+	return slices.ContainsFunc(f.nodes, func(m *node) bool {
+		_, ok := m.res.(providers.Container)
+		return ok && m.place() == at && m.step != nil && m.step.Action == Delete
+	})
 }
 
 // overridden says whether nearer declarations have a say in all the settings.

@@ -272,6 +272,19 @@ func TestMigrationIsTakenOutHalfDone(t *testing.T) {
 	w.settled()
 }
 
+// So is its destination: it is deleted as the plan shows it, and nothing is put
+// back on it before.
+func TestDestinationIsTakenOutHalfDone(t *testing.T) {
+	w := interruptedCopy(t, withheld+indexA+migrationA+pipeline)
+	w.write("main.hcl", withheld+pipeline)
+	w.apply()
+	if !w.missing(w.target, "/a") {
+		t.Error("the index is still there")
+	}
+	w.setting("/_index_template/t", isDefault, isFinal)
+	w.settled()
+}
+
 func TestSettingIsTakenOutWhileWithheld(t *testing.T) {
 	w := interruptedCopy(t, withheld+indexA+migrationA+pipeline)
 	w.write("main.hcl", strings.Replace(withheld, ", final_pipeline = ingest_pipeline.p.name", "", 1)+indexA+migrationA+pipeline)
