@@ -19,8 +19,9 @@ type lab struct {
 	authorities map[string]*authority
 	dists       map[string]string // folders of distributions, readable for the account
 
-	mu    sync.Mutex
-	nodes []*boot
+	mu       sync.Mutex
+	nodes    []*boot
+	stopping bool
 }
 
 // boot is one server on its way up, and afterwards.
@@ -33,6 +34,7 @@ type boot struct {
 	password string
 
 	vars    environment
+	task    task // that its process came of
 	process *process
 	pid     int // of the server itself
 }
@@ -116,7 +118,11 @@ func (l *lab) bootOne(b *boot) error {
 	if err := makeOwned(l.who, b.dir, b.config(), b.sub("data"), b.sub("logs"), b.sub("tmp")); err != nil {
 		return err
 	}
-	return b.spec.boot(b)
+	if err := b.spec.boot(b); err != nil {
+		return err
+	}
+	go b.revive()
+	return nil
 }
 
 func (l *lab) caFile(name string) string { return filepath.Join(l.dir, name+"-ca.pem") }
@@ -141,8 +147,8 @@ func (b *boot) launch(t task) error {
 		return err
 	}
 	b.guard.watch(p.cmd.Process.Pid)
-	b.process = p
 	b.mu.Lock()
+	b.task, b.process = t, p
 	b.nodes = append(b.nodes, b)
 	b.mu.Unlock()
 	return nil
@@ -165,6 +171,9 @@ func (l *lab) env() environment {
 }
 
 func (l *lab) stop() {
+	l.mu.Lock()
+	l.stopping = true
+	l.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, b := range l.nodes {
 		wg.Go(func() {

@@ -365,6 +365,15 @@ func (f *folder) settled() {
 // soon as the line that it prints holds the words.
 func (f *folder) killAfter(words string, args ...string) {
 	f.t.Helper()
+	if out, killed := f.killWhen(func(line string) bool { return strings.Contains(line, words) }, args...); !killed {
+		f.t.Fatalf("esmig never said %q:\n%s", words, out)
+	}
+}
+
+// killWhen does so at the first line for which it is time; false: it ended
+// before. It returns what was printed.
+func (f *folder) killWhen(now func(line string) bool, args ...string) (string, bool) {
+	f.t.Helper()
 	c := f.command(args...)
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -376,15 +385,18 @@ func (f *folder) killAfter(words string, args ...string) {
 	var seen strings.Builder
 	for s := bufio.NewScanner(out); s.Scan(); {
 		seen.WriteString(s.Text() + "\n")
-		if strings.Contains(s.Text(), words) {
+		if now(s.Text()) {
 			if err := c.Process.Kill(); err != nil {
 				f.t.Fatal(err)
 			}
 			if err := c.Wait(); err == nil {
 				f.t.Fatal("it ended well before it could be killed")
 			}
-			return
+			return seen.String(), true
 		}
 	}
-	f.t.Fatalf("esmig never said %q: %v\n%s", words, c.Wait(), seen.String())
+	if err := c.Wait(); err != nil {
+		f.t.Fatalf("esmig %s: %v\n%s", strings.Join(args, " "), err, seen.String())
+	}
+	return seen.String(), false
 }

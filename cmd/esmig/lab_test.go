@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// What is done to whole servers, or takes them for long: run by make real after
+// the other tests on the same servers, one by one.
+
+const labMove = `
+index "i" {
+  name                = "%[1]s-to"
+  deletion_protection = false
+  settings            = { number_of_shards = 1, number_of_replicas = 0, refresh_interval = "30s" }
+  mappings            = { properties = { n = { type = "long" }, word = { type = "keyword" }, at = { type = "date" } } }
+}
+
+migration "m" {
+  method = %[2]q
+  %[3]s
+  source { index = "%[1]s-from" }
+  dest { index = index.i.name }
+}
+`
+
+// many writes n small documents.
+func (s *server) many(index string, n int) {
+	s.t.Helper()
+	s.do("PUT", "/"+index, `{"settings":{"number_of_shards":1,"number_of_replicas":0,"refresh_interval":"-1"}}`)
+	var b bytes.Buffer
+	for i := range n {
+		fmt.Fprintf(&b, `{"index":{"_id":"%d"}}`+"\n"+`{"n":%d,"word":"w%d","at":"2026-01-%02dT00:00:00Z","price":%d.5,"flag":%v}`+"\n", i, i, i%1000, 1+i%28, i%777, i%3 == 0)
+		if (i+1)%10_000 == 0 || i == n-1 {
+			if a := s.do("POST", "/"+index+"/_bulk?filter_path=errors", b.String()); !bytes.Contains(a, []byte("false")) {
+				s.t.Fatalf("bulk: %.300s", a)
+			}
+			b.Reset()
+		}
+	}
+	s.do("POST", "/"+index+"/_refresh", "")
+}
+
+func (s *server) count(index string) int {
+	s.t.Helper()
+	s.do("POST", "/"+index+"/_refresh", "")
+	var a struct{ Count int }
+	if err := json.Unmarshal(s.do("GET", "/"+index+"/_count", ""), &a); err != nil {
+		s.t.Fatal(err)
+	}
+	return a.Count
+}
+
+// documents is how many documents a test copies: more of them with
+// ESMIG_TEST_DOCUMENTS.
+func documents(t *testing.T, usual int) int {
+	if text := os.Getenv("ESMIG_TEST_DOCUMENTS"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	return usual
+}
+
+// progressed reads how many documents a line of -json says are copied.
+func progressed(line string) (done, ranges int) {
+	var l struct {
+		Type  string
+		Event struct {
+			Progress struct {
+				Phase  string
+				Done   int
+				Ranges int
+			}
+		}
+	}
+	if json.Unmarshal([]byte(line), &l) != nil || l.Type != "progress" || l.Event.Progress.Phase != "copy" {
+		return -1, 0
+	}
+	return l.Event.Progress.Done, l.Event.Progress.Ranges
+}
+
+// finished reads the sum of the one migration in the state.
+func (f *folder) finished() (read, created, conflicts, ranges int) {
+	f.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(f.dir, "esmig.state.json"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var s struct {
+		Objects []struct {
+			Task *struct {
+				Ranges int
+				Result struct{ Read, Created, Conflicts int }
+			}
+		}
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		f.t.Fatal(err)
+	}
+	for _, o := range s.Objects {
+		if o.Task != nil {
+			return o.Task.Result.Read, o.Task.Result.Created, o.Task.Result.Conflicts, o.Task.Ranges
+		}
+	}
+	f.t.Fatalf("no finished migration in the state: %s", raw)
+	return
+}
+
+// A copy that is killed at ten moments ends with all documents, verified in
+// full, and copies less than a range for each worker again each time.
+func TestLabTenKills(t *testing.T) {
+	const kills, workers = 10, 4
+	for _, method := range []string{"reindex", "stream"} {
+		t.Run(method, func(t *testing.T) {
+			n := documents(t, 100_000)
+			name := "kills-" + method
+			source, target := lab(t, "source"), lab(t, "target")
+			source.wipe("/" + name + "-from")
+			target.wipe("/" + name + "-to")
+			source.many(name+"-from", n)
+			f := newFolder(t, fmt.Sprintf(labMove, name, method, fmt.Sprint("concurrency = ", workers)), source, target)
+			chance := rand.New(rand.NewPCG(12, 9))
+			killed := 0
+			for i := range kills {
+				at := int(float64(n) * (float64(i) + chance.Float64()) / kills)
+				_, dead := f.killWhen(func(line string) bool {
+					done, _ := progressed(line)
+					return done >= at
+				}, "apply", "-auto-approve", "-json")
+				if dead {
+					killed++
+				}
+				t.Logf("kill %d at %d documents: %v; %d are there", i+1, at, dead, target.count(name+"-to"))
+			}
+			if killed < kills/2 {
+				t.Errorf("only %d of %d processes were killed, the others had ended", killed, kills)
+			}
+			out := f.esmig(0, "apply", "-auto-approve")
+			f.esmig(0, "verify")
+			read, created, conflicts, ranges := f.finished()
+			t.Logf("%d kills, %d ranges: %d documents read, %d made, %d were there already\n%s", killed, ranges, read, created, conflicts, out)
+			if got := target.count(name + "-to"); got != n {
+				t.Errorf("%d documents of %d", got, n)
+			}
+			if most := killed * workers * n / max(ranges, 1); conflicts >= most {
+				t.Errorf("%d documents were copied again; less than a range for each of %d workers and %d kills are %d", conflicts, workers, killed, most)
+			}
+			if s := string(target.do("GET", "/"+name+"-to/_settings", "")); !strings.Contains(s, `"refresh_interval":"30s"`) || strings.Contains(s, "async") {
+				t.Errorf("settings were not put back: %s", s)
+			}
+			f.settled()
+		})
+	}
+}
+
+// The node of the destination is killed in the middle: what it had not on its
+// disks is copied again, and everything is there in the end.
+func TestLabNodeKilled(t *testing.T) {
+	for _, method := range []string{"reindex", "stream"} {
+		t.Run(method, func(t *testing.T) {
+			n := documents(t, 100_000)
+			name := "node-" + method
+			source, target := lab(t, "source"), lab(t, "target")
+			source.wipe("/" + name + "-from")
+			target.wipe("/" + name + "-to")
+			source.many(name+"-from", n)
+			pid := target.pid()
+			if pid == 0 {
+				t.Skip("the target is not a server of the lab, which could be killed and begun again")
+			}
+			f := newFolder(t, fmt.Sprintf(labMove, name, method, fmt.Sprint("requests_per_second = ", n/10)), source, target)
+			dead := false
+			out, _ := f.killWhen(func(line string) bool {
+				if done, _ := progressed(line); done > n/2 && !dead {
+					dead = true
+					if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+						t.Fatal(err)
+					}
+				}
+				return false
+			}, "apply", "-auto-approve", "-json")
+			if !dead {
+				t.Fatalf("the node was not killed:\n%s", out)
+			}
+			if !strings.Contains(out, "A node of target restarted") {
+				t.Errorf("it was not told:\n%.3000s", out)
+			}
+			f.esmig(0, "verify")
+			if got := target.count(name + "-to"); got != n {
+				t.Errorf("%d documents of %d", got, n)
+			}
+			if s := string(target.do("GET", "/"+name+"-to/_settings", "")); !strings.Contains(s, `"refresh_interval":"30s"`) || strings.Contains(s, "async") {
+				t.Errorf("settings were not put back: %s", s)
+			}
+			f.settled()
+		})
+	}
+}
+
+// pid is the process of a server that this lab has booted, 0 if it has not.
+func (s *server) pid() int {
+	s.t.Helper()
+	if s.vars["PID"] == "" {
+		return 0
+	}
+	var a struct {
+		Nodes map[string]struct{ Process struct{ ID int } }
+	}
+	if err := json.Unmarshal(s.do("GET", "/_nodes/_local/process", ""), &a); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, n := range a.Nodes {
+		return n.Process.ID
+	}
+	return 0
+}
