@@ -5,17 +5,21 @@ BIN := bin
 LAB := $(BIN)/eslab
 REVISION := $(shell git describe --always --dirty 2>/dev/null)
 
-.PHONY: build test unit real lint demo generate fuzz bench clean
+.PHONY: build test unit real lint demo demo-serverless generate fuzz bench clean
 
 build:
 	go build -trimpath -ldflags "-X main.revision=$(REVISION)" -o $(BIN)/esmig ./cmd/esmig
 
-$(LAB): $(wildcard cmd/eslab/*.go)
+$(LAB): $(wildcard cmd/eslab/*.go cmd/eslab/door/*.go)
 	go build -trimpath -o $(LAB) ./cmd/eslab
 
 # The main job on two real clusters, on one screen.
 demo: build $(LAB)
 	$(LAB) run -servers source,target -- sh examples/quickstart/demo.sh
+
+# Elastic's guide: a hosted deployment into a Serverless project.
+demo-serverless: build $(LAB)
+	$(LAB) run -servers source,serverless -- sh examples/hosted-to-serverless/demo.sh
 
 # Everything: quick tests first, then those on the real servers.
 test: unit real
@@ -27,7 +31,7 @@ unit:
 
 # A server that cannot be had fails the run; nothing is skipped because of it.
 real: $(LAB)
-	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,es6,es7,opensearch -- \
+	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,es6,es7,opensearch,streams,serverless -- \
 		go test -count=1 -timeout 40m -run 'Real' ./...
 
 lint:

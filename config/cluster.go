@@ -158,9 +158,6 @@ func (c *clusterReader) read() *Cluster {
 	case !c.has("endpoint") && !c.has("cloud_id"):
 		c.wrong("", "A cluster needs an address: write endpoint = \"https://HOST:PORT\", or cloud_id.")
 	}
-	if cfg.CloudID != "" && !validCloudID(cfg.CloudID) {
-		c.wrong("cloud_id", "This is no Cloud ID. It looks like \"NAME:dXMtZWFzdC0x…\"; copy it from the deployment's page.")
-	}
 	switch {
 	case c.has("api_key") && (c.has("username") || c.has("password")):
 		c.wrong("api_key", "A cluster is opened either with an api_key or with username and password. Remove one of the two.")
@@ -232,12 +229,6 @@ func (c *clusterReader) endpoint() string {
 		c.wrong("endpoint", "An endpoint has no query and no fragment. Write only: \"%s://%s%s\".", u.Scheme, u.Host, strings.TrimRight(u.Path, "/"))
 	}
 	return strings.TrimRight(raw, "/")
-}
-
-func validCloudID(id string) bool {
-	_, encoded, ok := strings.Cut(id, ":")
-	raw, err := base64.StdEncoding.DecodeString(encoded)
-	return ok && err == nil && strings.Contains(string(raw), "$")
 }
 
 // certificates reads the files of a cluster block.

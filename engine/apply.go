@@ -102,6 +102,9 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Summary, error) {
 			unwritten = []providers.Addr{p.Steps[d.i].Addr}
 		}
 	}
+	if !p.Partial && sum.Failed+sum.Unverified+sum.Skipped == 0 && ctx.Err() == nil {
+		e.sayWhatIsLeft(ctx, p.Steps, byAddr)
+	}
 	sum.Seconds = time.Since(begin).Seconds()
 	e.send(sum)
 	switch left := slices.Contains(sched.status, waiting); {

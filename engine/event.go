@@ -91,6 +91,11 @@ type VerifyDone struct {
 	Seconds      float64                `json:"seconds"`
 }
 
+// LeftToDo: all that was planned is done, and this is left for a person.
+type LeftToDo struct {
+	Texts []string `json:"texts"`
+}
+
 // Interrupted: the user asked to stop; running steps end first.
 type Interrupted struct{}
 
@@ -125,6 +130,7 @@ func (StepNote) event() string        { return "note" }
 func (StepDone) event() string        { return "step_done" }
 func (StepFailed) event() string      { return "step_failed" }
 func (VerifyDone) event() string      { return "verify_done" }
+func (LeftToDo) event() string        { return "left_to_do" }
 func (Interrupted) event() string     { return "interrupted" }
 func (Summary) event() string         { return "summary" }
 

@@ -3,12 +3,14 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/esmig/esmig/config"
 	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/state"
 )
@@ -176,7 +178,11 @@ func (e *Engine) identify(ctx context.Context, nodes []*node, st *state.State) (
 	for i, name := range names {
 		c := e.Config.Clusters[name]
 		if errs[i] != nil {
-			ds = append(ds, e.clusterDiagnostics(c, errs[i])...)
+			found := e.clusterDiagnostics(c, errs[i])
+			if twin := e.sameEndpoint(c); twin != "" && errors.Is(errs[i], providers.ErrDenied) {
+				found[0].Detail += fmt.Sprintf("\n\nCluster %q has the same endpoint: does %s belong to another address?", twin, name)
+			}
+			ds = append(ds, found...)
 			continue
 		}
 		if known, ok := st.Clusters[name]; ok && known.UUID != infos[i].UUID {
@@ -193,6 +199,17 @@ func (e *Engine) identify(ctx context.Context, nodes []*node, st *state.State) (
 		out = append(out, PlanCluster{Name: name, Info: infos[i], Endpoint: e.secrets.text(c.Endpoint), ReadOnly: !writes[name], Insecure: c.InsecureSkipVerify})
 	}
 	return out, ds, nil
+}
+
+// sameEndpoint finds another cluster block with the same address, which is no
+// mistake in itself; empty: there is none.
+func (e *Engine) sameEndpoint(c *config.Cluster) string {
+	for _, name := range slices.Sorted(maps.Keys(e.Config.Clusters)) {
+		if o := e.Config.Clusters[name]; o != c && c.Endpoint != "" && o.Endpoint == c.Endpoint {
+			return name
+		}
+	}
+	return ""
 }
 
 // decideAll fills in every node's step: resources first, because whether a

@@ -99,7 +99,7 @@ func Contains(declared, observed any) []string {
 		case map[string]any:
 			m, ok := o.(map[string]any)
 			if !ok {
-				if len(d) == 0 && o == nil {
+				if o == nil && onlyNull(d) {
 					return // an empty object may vanish on the server
 				}
 				diff = append(diff, path)
@@ -133,6 +133,20 @@ func Contains(declared, observed any) []string {
 	}
 	walk("", declared, observed)
 	return diff
+}
+
+// onlyNull says whether an object holds nothing, or nothing but null.
+func onlyNull(v any) bool {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v == nil
+	}
+	for _, inner := range m {
+		if !onlyNull(inner) {
+			return false
+		}
+	}
+	return true
 }
 
 // KeepPaths returns declared with the leaves at or below the given paths as now

@@ -274,6 +274,15 @@ type Repaired struct {
 	Failed  int64 `json:"failed"`  // refused, or changed by somebody else meanwhile
 }
 
+// Leaver is a Task that leaves something for a person to do.
+type Leaver interface {
+	Task
+	// Left says, with reads only, what is left to do once the documents are in:
+	// each text is sentences, and perhaps indented lines to paste. Tasks between
+	// the same two clusters say the same.
+	Left(ctx context.Context) []string
+}
+
 // Steerable is a Task that can be looked at and steered while it runs, also by
 // another process than the one that runs it.
 type Steerable interface {

@@ -1,6 +1,6 @@
 package main
 
-// spec is one server that eslab can boot.
+// spec is one server that eslab can boot, or a door before one.
 type spec struct {
 	name     string
 	artifact string // key of artifacts
@@ -11,11 +11,12 @@ type spec struct {
 	apiKeys  bool
 	java     javaRange
 	boot     func(*boot) error
+	before   string // a door: the server that it stands before
 }
 
 // serverNames is the catalogue's order: the newest servers, which most tests
 // need, first.
-var serverNames = []string{"source", "target", "es7", "es6", "opensearch"}
+var serverNames = []string{"source", "target", "es7", "es6", "opensearch", "streams", "serverless"}
 
 // The source must not trust the target's authority: tests want to see what a
 // server answers then. The old servers crash at start on Java 24 and newer,
@@ -48,13 +49,17 @@ var catalogue = map[string]spec{
 		heap: "512m", trusts: "source",
 		java: javaRange{min: 21}, boot: bootOpenSearch,
 	},
+	// The doors cost no boot and no memory: they show the target with another
+	// face (package door).
+	"streams":    {name: "streams", product: "Elasticsearch 9.4.3 with data streams", ca: "target", before: "target"},
+	"serverless": {name: "serverless", product: "Elasticsearch Serverless", ca: "target", before: "target"},
 }
 
 func artifactsOf(servers []string) []string {
 	var names []string
 	for _, s := range servers {
 		a := catalogue[s].artifact
-		if len(names) == 0 || names[len(names)-1] != a {
+		if a != "" && (len(names) == 0 || names[len(names)-1] != a) {
 			names = append(names, a)
 		}
 	}

@@ -21,6 +21,7 @@ type lab struct {
 
 	mu       sync.Mutex
 	nodes    []*boot
+	doors    []*openDoor
 	stopping bool
 }
 
@@ -47,6 +48,9 @@ func newLab(ctx context.Context, cache string, names []string, heap string) (l *
 	javas := installedJavas()
 	for _, name := range names { // before anything big is fetched
 		s := catalogue[name]
+		if s.before != "" {
+			continue
+		}
 		if _, ok := chooseJava(javas, s.java); !ok && s.java.max == 0 && officialHome(s) == "" {
 			return nil, noJava(s.product, s.java, javas)
 		}
@@ -75,8 +79,13 @@ func newLab(ctx context.Context, cache string, names []string, heap string) (l *
 		}
 	}
 	var boots []*boot
+	var doors []string
 	for _, name := range names {
 		s := catalogue[name]
+		if s.before != "" {
+			doors = append(doors, name)
+			continue
+		}
 		if name == "source" || name == "target" {
 			s.heap = heap
 		}
@@ -89,7 +98,10 @@ func newLab(ctx context.Context, cache string, names []string, heap string) (l *
 		}
 		boots = append(boots, b)
 	}
-	return l, l.bootAll(ctx, boots)
+	if err = l.bootAll(ctx, boots); err != nil {
+		return l, err
+	}
+	return l, l.openDoors(ctx, doors)
 }
 
 // bootAll boots all servers side by side. The first that fails ends the others.
@@ -166,6 +178,10 @@ func (l *lab) env() environment {
 		env.add(b.name, b.vars)
 		names = append(names, b.name)
 	}
+	for _, d := range l.doors {
+		env.add(d.name, d.vars)
+		names = append(names, d.name)
+	}
 	env.setServers(names)
 	return env
 }
@@ -174,6 +190,9 @@ func (l *lab) stop() {
 	l.mu.Lock()
 	l.stopping = true
 	l.mu.Unlock()
+	for _, d := range l.doors {
+		d.http.Close()
+	}
 	var wg sync.WaitGroup
 	for _, b := range l.nodes {
 		wg.Go(func() {
@@ -199,6 +218,9 @@ func missingArtifacts(names []string, javas []java) []string {
 	}
 	for _, name := range names {
 		s := catalogue[name]
+		if s.before != "" {
+			continue
+		}
 		if officialHome(s) == "" {
 			add(s.artifact)
 		}

@@ -1,7 +1,7 @@
 // Command eslab fetches, boots and ends real Elasticsearch and OpenSearch
 // servers on loopback, for the tests and the demonstration of esmig.
 //
-//	eslab run [-servers source,target,es7,es6,opensearch] -- COMMAND ARGS…
+//	eslab run [-servers source,target,…] -- COMMAND ARGS…
 //	eslab up [-servers …]     keeps the servers in the background
 //	eslab env                 prints the environment of a running "up"
 //	eslab down                ends it
@@ -11,8 +11,11 @@
 // The servers come through Maven and are checked against the sums in
 // artifacts.go. The command finds their addresses in ESLAB_<NAME>_URL,
 // _USERNAME, _PASSWORD, _API_KEY, _CA_FILE and _PID, and their names in
-// ESLAB_SERVERS. A server whose ESLAB_<NAME>_URL is set beforehand is taken as
-// it is and not booted. Whatever happens to eslab, no server outlives it.
+// ESLAB_SERVERS. Two of them, streams and serverless, are doors before target
+// (package door): ESLAB_SERVERLESS_DOOR_URL/refused tells what was tried there
+// that Serverless does not have. A server whose ESLAB_<NAME>_URL is set
+// beforehand is taken as it is and not booted. Whatever happens to eslab, no
+// server outlives it.
 package main
 
 import (
@@ -35,7 +38,15 @@ Usage:
   eslab fetch [-servers NAMES]                               only download and check
   eslab load SERVER                                          put 336,776 flights into the index "flights" of a running server
 
-NAMES is a list with commas out of source, target, es7, es6, opensearch (default: source,target).
+NAMES is a list with commas (default: source,target):
+  source, target   Elasticsearch 9.4.3; the target may read from the source
+  es7, es6         Elasticsearch 7.17.29 and 6.8.23
+  opensearch       OpenSearch 3.8
+  streams          the target with the data stream API, which its build lacks
+  serverless       the target with the face of Elasticsearch Serverless, by API key only;
+                   GET and DELETE ESLAB_SERVERLESS_DOOR_URL/refused tell and clear what was
+                   tried that Serverless does not have, POST …/delay?ms=200 slows writes
+streams and serverless stand before target, which is booted with them.
 -heap is the Java heap of source and target (default: 1g).
 
 Environment:

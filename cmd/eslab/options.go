@@ -60,14 +60,21 @@ func parse(args []string) (options, error) {
 
 func parseServers(list string) ([]string, error) {
 	var names []string
-	for name := range strings.SplitSeq(list, ",") {
-		name = strings.TrimSpace(name)
-		if _, ok := catalogue[name]; !ok {
-			return nil, fmt.Errorf("unknown server %q; known are %s", name, strings.Join(serverNames, ", "))
-		}
+	add := func(name string) {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		s, ok := catalogue[name]
+		if !ok {
+			return nil, fmt.Errorf("unknown server %q; known are %s", name, strings.Join(serverNames, ", "))
+		}
+		if s.before != "" {
+			add(s.before)
+		}
+		add(name)
 	}
 	return names, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/esmig/esmig/config"
+	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/providers/providertest"
 	"github.com/esmig/esmig/state"
 )
@@ -29,8 +30,12 @@ type example struct {
 func newExample(t *testing.T, name string) *example {
 	e := &example{t: t}
 	net := &providertest.Network{}
+	to := providertest.Options{Name: "target", Network: net, Whitelist: []string{"hosted.example:9243"}}
+	if strings.HasSuffix(name, "-to-serverless") {
+		to.Flavor = providers.Serverless
+	}
 	e.source = providertest.NewFake(providertest.Options{Name: "source", Network: net})
-	e.target = providertest.NewFake(providertest.Options{Name: "target", Network: net, Whitelist: []string{"hosted.example:9243"}})
+	e.target = providertest.NewFake(to)
 	net.Join("hosted.example:9243", e.source)
 	net.Join("target.example:9243", e.target)
 	fsys := state.NewMemFS()
@@ -61,6 +66,24 @@ func newExample(t *testing.T, name string) *example {
 	return e
 }
 
+// fill puts into the source what the examples move.
+func (e *example) fill() {
+	document := func(i int, more string) string {
+		return fmt.Sprintf(`{%s"time_hour":"2013-01-01T05:00:00Z","carrier":"UA","dep_delay":%d}`, more, i%90)
+	}
+	e.source.Must("PUT", "/_ilm/policy/flights-live", map[string]any{"policy": map[string]any{"phases": map[string]any{
+		"hot": map[string]any{"actions": map[string]any{"rollover": map[string]any{"max_age": "30d"}}}, "delete": map[string]any{"min_age": "365d", "actions": map[string]any{"delete": map[string]any{}}}}}})
+	e.source.Must("PUT", "/_index_template/flights-live", map[string]any{"index_patterns": []string{"flights-live"}, "data_stream": map[string]any{}, "priority": 200,
+		"template": map[string]any{"settings": map[string]any{"index.lifecycle.name": "flights-live"}}})
+	for i := range 500 {
+		e.source.Put("flights", fmt.Sprint("n-", i), document(i, ""), "")
+		e.source.Put(fmt.Sprint("flights-2013-0", 1+i%3), fmt.Sprint("n-", i), document(i, ""), "")
+		e.source.Must("PUT", fmt.Sprint("/flights-live/_create/n-", i), map[string]any{"@timestamp": "2013-12-01T05:00:00Z", "carrier": "UA", "dep_delay": i % 90})
+	}
+	e.source.Must("POST", "/flights-live/_refresh", nil)
+	e.source.Put("carriers", "UA", `{"code":"UA","name":"United Air Lines Inc."}`, "")
+}
+
 func (e *example) run(code int, args ...string) string {
 	e.t.Helper()
 	var out bytes.Buffer
@@ -81,9 +104,7 @@ func TestExamples(t *testing.T) {
 		t.Run(entry.Name(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newExample(t, entry.Name())
-				for i := range 500 {
-					e.source.Put("flights", fmt.Sprint("n-", i), fmt.Sprintf(`{"time_hour":"2013-01-01T05:00:00Z","carrier":"UA","dep_delay":%d}`, i%90), "")
-				}
+				e.fill()
 				e.run(exitDone, "fmt", "-check")
 				e.run(exitDone, "validate")
 				e.run(exitChanges, "plan", "-detailed-exitcode")
@@ -102,9 +123,7 @@ func TestExamples(t *testing.T) {
 func TestReadme(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExample(t, "quickstart")
-		for i := range 500 {
-			e.source.Put("flights", fmt.Sprint("n-", i), fmt.Sprintf(`{"time_hour":"2013-01-01T05:00:00Z","carrier":"UA","dep_delay":%d}`, i%90), "")
-		}
+		e.fill()
 		plan := "$ esmig plan\n" + e.run(exitDone, "plan")
 		path := filepath.Join("..", "..", "README.md")
 		readme, err := os.ReadFile(path)

@@ -18,18 +18,20 @@ const module = "github.com/esmig/esmig/"
 // layers says which packages of this module each package may import: imports
 // go one way, and no kind knows the engine. Tests may import more.
 var layers = map[string][]string{
-	"providers":               {},
-	"state":                   {"providers"},
-	"config":                  {"providers"},
-	"engine":                  {"config", "providers", "state"},
-	"providers/elasticsearch": {"providers"},
-	"providers/migration":     {"providers", "providers/elasticsearch"},
-	"providers/all":           {"providers", "providers/elasticsearch", "providers/migration"},
-	"providers/providertest":  {"providers"},
-	"cmd/esmig/view":          {"engine", "providers", "state"},
-	"cmd/esmig":               {"cmd/esmig/view", "config", "engine", "providers", "providers/all", "providers/elasticsearch", "state"},
-	"cmd/eslab":               {},
-	"cmd/esbench":             {},
+	"providers":                          {},
+	"state":                              {"providers"},
+	"config":                             {"providers"},
+	"engine":                             {"config", "providers", "state"},
+	"providers/elasticsearch":            {"providers", "providers/elasticsearch/serverless"},
+	"providers/elasticsearch/serverless": {},
+	"providers/migration":                {"providers", "providers/elasticsearch", "providers/elasticsearch/serverless"},
+	"providers/all":                      {"providers", "providers/elasticsearch", "providers/migration"},
+	"providers/providertest":             {"providers", "providers/elasticsearch/serverless"},
+	"cmd/esmig/view":                     {"engine", "providers", "state"},
+	"cmd/esmig":                          {"cmd/esmig/view", "config", "engine", "providers", "providers/all", "providers/elasticsearch", "state"},
+	"cmd/eslab":                          {"cmd/eslab/door"},
+	"cmd/eslab/door":                     {"providers/elasticsearch/serverless"},
+	"cmd/esbench":                        {},
 }
 
 // doors are imports and calls that only some packages may use, so that the

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // server is one real server of the lab, spoken to without esmig: what esmig
@@ -24,6 +26,8 @@ type server struct {
 	url    string
 	vars   map[string]string // URL, USERNAME, PASSWORD, API_KEY, CA_FILE, …
 	client *http.Client
+	// serverless: it has no scroll.
+	serverless bool
 }
 
 // lab finds a server by its name in ESLAB_*. Without it the test is skipped,
@@ -44,14 +48,18 @@ func lab(t *testing.T, name string) *server {
 		t.Skipf("needs the real server %q: run make real", name)
 	}
 	pool := x509.NewCertPool()
+	var pem []byte
 	if ca := s.vars["CA_FILE"]; ca != "" {
-		pem, err := os.ReadFile(ca)
+		var err error
+		pem, err = os.ReadFile(ca)
 		if err != nil || !pool.AppendCertsFromPEM(pem) {
 			t.Fatalf("CA of %s: %v", name, err)
 		}
 	}
 	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	t.Cleanup(s.client.CloseIdleConnections)
+	providertest.NothingRefused(t, s.vars["DOOR_URL"], pem)
+	s.serverless = name == "serverless"
 	return s
 }
 
@@ -62,15 +70,7 @@ func (s *server) try(method, path, body string) (int, []byte) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if strings.Contains(path, "_bulk") {
-		req.Header.Set("Content-Type", "application/x-ndjson")
-	}
-	if key := s.vars["API_KEY"]; key != "" {
-		req.Header.Set("Authorization", "ApiKey "+key)
-	} else if user := s.vars["USERNAME"]; user != "" {
-		req.SetBasicAuth(user, s.vars["PASSWORD"])
-	}
+	s.dress(req)
 	resp, err := s.client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
@@ -106,23 +106,37 @@ func (s *server) wipe(paths ...string) {
 	}
 	remove()
 	s.t.Cleanup(func() {
-		// The test's own context has ended by now.
 		for _, p := range paths {
-			req, err := http.NewRequest("DELETE", s.url+p, nil)
-			if err != nil {
-				s.t.Error(err)
-				continue
-			}
-			if key := s.vars["API_KEY"]; key != "" {
-				req.Header.Set("Authorization", "ApiKey "+key)
-			} else if user := s.vars["USERNAME"]; user != "" {
-				req.SetBasicAuth(user, s.vars["PASSWORD"])
-			}
-			if resp, err := s.client.Do(req); err == nil {
-				_ = resp.Body.Close()
-			}
+			s.later("DELETE", p, "")
 		}
 	})
+}
+
+// later is try for a cleanup, when the test's own context has ended. Whether it
+// works is nobody's concern any more.
+func (s *server) later(method, path, body string) {
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.dress(req)
+	if resp, err := s.client.Do(req); err == nil {
+		_ = resp.Body.Close()
+	}
+}
+
+// dress sets the headers of a request.
+func (s *server) dress(req *http.Request) {
+	req.Header.Set("Content-Type", "application/json")
+	if strings.Contains(req.URL.Path, "_bulk") {
+		req.Header.Set("Content-Type", "application/x-ndjson")
+	}
+	if key := s.vars["API_KEY"]; key != "" {
+		req.Header.Set("Authorization", "ApiKey "+key)
+	} else if user := s.vars["USERNAME"]; user != "" {
+		req.SetBasicAuth(user, s.vars["PASSWORD"])
+	}
 }
 
 // fill writes n documents: dates, keywords, numbers of many kinds, text,
@@ -167,29 +181,34 @@ func (s *server) fill(index, docType string, n int, routed bool) {
 // document as it is compared: routing and contents, numbers by value.
 type document struct{ routing, source string }
 
+// page is one of a scroll or of a point in time.
+type page struct {
+	Scroll string `json:"_scroll_id"`
+	PIT    string `json:"pit_id"`
+	Hits   struct {
+		Hits []struct {
+			ID      string          `json:"_id"`
+			Routing string          `json:"_routing"`
+			Source  json.RawMessage `json:"_source"`
+			Sort    json.RawMessage `json:"sort"`
+		}
+	}
+}
+
 // all reads every document of an index.
 func (s *server) all(index string) map[string]document {
 	s.t.Helper()
 	s.do("POST", "/"+index+"/_refresh", "")
 	docs := map[string]document{}
-	type page struct {
-		Scroll string `json:"_scroll_id"`
-		Hits   struct {
-			Hits []struct {
-				ID      string          `json:"_id"`
-				Routing string          `json:"_routing"`
-				Source  json.RawMessage `json:"_source"`
-			}
-		}
-	}
-	answer := s.do("POST", "/"+index+"/_search?scroll=1m&size=5000", `{"sort":["_doc"]}`)
+	first, next, end := s.pages(index)
+	answer := first
 	for {
 		var p page
 		if err := json.Unmarshal(answer, &p); err != nil {
 			s.t.Fatal(err)
 		}
 		if len(p.Hits.Hits) == 0 {
-			s.try("DELETE", "/_search/scroll", fmt.Sprintf(`{"scroll_id":[%q]}`, p.Scroll))
+			end(p)
 			return docs
 		}
 		for _, h := range p.Hits.Hits {
@@ -198,8 +217,31 @@ func (s *server) all(index string) map[string]document {
 			}
 			docs[h.ID] = document{h.Routing, byValue(s.t, h.Source)}
 		}
-		answer = s.do("POST", "/_search/scroll", fmt.Sprintf(`{"scroll":"1m","scroll_id":%q}`, p.Scroll))
+		answer = next(p)
 	}
+}
+
+// pages begins to read: the first page, how to get the next, and the end.
+func (s *server) pages(index string) (first []byte, next func(page) []byte, end func(page)) {
+	if !s.serverless {
+		return s.do("POST", "/"+index+"/_search?scroll=1m&size=5000", `{"sort":["_doc"]}`),
+			func(p page) []byte {
+				return s.do("POST", "/_search/scroll", fmt.Sprintf(`{"scroll":"1m","scroll_id":%q}`, p.Scroll))
+			},
+			func(p page) { s.try("DELETE", "/_search/scroll", fmt.Sprintf(`{"scroll_id":[%q]}`, p.Scroll)) }
+	}
+	var opened struct{ ID string }
+	if err := json.Unmarshal(s.do("POST", "/"+index+"/_pit?keep_alive=1m", ""), &opened); err != nil {
+		s.t.Fatal(err)
+	}
+	read := func(id, after string) []byte {
+		return s.do("POST", "/_search", fmt.Sprintf(`{"size":5000,"sort":["_shard_doc"],"pit":{"id":%q,"keep_alive":"1m"}%s}`, id, after))
+	}
+	return read(opened.ID, ""),
+		func(p page) []byte {
+			return read(p.PIT, fmt.Sprintf(`,"search_after":%s`, p.Hits.Hits[len(p.Hits.Hits)-1].Sort))
+		},
+		func(p page) { s.try("DELETE", "/_pit", fmt.Sprintf(`{"id":%q}`, p.PIT)) }
 }
 
 // byValue writes JSON with sorted keys and numbers as exact fractions, because

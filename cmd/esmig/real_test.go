@@ -50,6 +50,15 @@ ingest_pipeline "p" {
 }
 `
 
+// onServerless is a configuration without the settings that Serverless does not
+// have.
+func onServerless(hcl, to string) string {
+	if to == "serverless" {
+		hcl = strings.Replace(hcl, "settings = { number_of_replicas = 0 }, ", "", 1)
+	}
+	return hcl
+}
+
 // realPair prepares source and target for a configuration named name.
 func realPair(t *testing.T, from, to, name, docType string, n int) (source, target *server) {
 	source, target = lab(t, from), lab(t, to)
@@ -60,8 +69,14 @@ func realPair(t *testing.T, from, to, name, docType string, n int) (source, targ
 }
 
 func TestRealMainJob(t *testing.T) {
-	source, target := realPair(t, "source", "target", "main", "", 3000)
-	f := newFolder(t, fmt.Sprintf(realMain, "main", "", ""), source, target)
+	for _, to := range []string{"target", "serverless"} {
+		t.Run(to, func(t *testing.T) { mainJob(t, to) })
+	}
+}
+
+func mainJob(t *testing.T, to string) {
+	source, target := realPair(t, "source", to, "main", "", 3000)
+	f := newFolder(t, fmt.Sprintf(onServerless(realMain, to), "main", "", ""), source, target)
 	plan := f.esmig(2, "plan", "-detailed-exitcode")
 	for _, words := range []string{"component_template.base", "withheld", "3,000 documents", "restored"} {
 		if !strings.Contains(plan, words) {
@@ -112,8 +127,14 @@ func TestRealMainJob(t *testing.T) {
 }
 
 func TestRealKilledInTheMiddle(t *testing.T) {
-	source, target := realPair(t, "source", "target", "killed", "", 20000)
-	f := newFolder(t, fmt.Sprintf(realMain, "killed", "size = 500", "requests_per_second = 4000"), source, target)
+	for _, to := range []string{"target", "serverless"} {
+		t.Run(to, func(t *testing.T) { killedInTheMiddle(t, to) })
+	}
+}
+
+func killedInTheMiddle(t *testing.T, to string) {
+	source, target := realPair(t, "source", to, "killed", "", 20000)
+	f := newFolder(t, fmt.Sprintf(onServerless(realMain, to), "killed", "size = 500", "requests_per_second = 4000"), source, target)
 	f.killAfter(`"type":"progress"`, "apply", "-auto-approve", "-json")
 	var at int
 	if n := len(target.all("killed-to")); n >= 20000 {
@@ -172,8 +193,14 @@ ingest_pipeline "p" {
 }
 `
 
-func TestRealToOpenSearch(t *testing.T) {
-	source, target := lab(t, "source"), lab(t, "opensearch")
+func TestRealDataStream(t *testing.T) {
+	for _, to := range []string{"opensearch", "streams", "serverless"} {
+		t.Run(to, func(t *testing.T) { dataStream(t, to) })
+	}
+}
+
+func dataStream(t *testing.T, to string) {
+	source, target := lab(t, "source"), lab(t, to)
 	source.wipe("/stream-from")
 	target.wipe("/_data_stream/stream-to", "/_index_template/stream", "/_ingest/pipeline/stream")
 	source.fill("stream-from", "", 2000, false)

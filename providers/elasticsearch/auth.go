@@ -39,6 +39,14 @@ func headers(cfg providers.ClusterConfig) (http.Header, error) {
 			"username and password need each other: one of them is missing or empty.")
 	case cfg.APIKey != "":
 		key := EncodedAPIKey(cfg.APIKey)
+		if strings.HasPrefix(strings.TrimSpace(cfg.APIKey), "{") {
+			return nil, providers.NewError("bad_api_key", "api_key", "Unusable API key",
+				"This is the whole answer that the server gave when the key was made. Paste only the value of \"encoded\" in it.")
+		}
+		if scheme, _, ok := strings.Cut(strings.TrimSpace(cfg.APIKey), " "); ok && strings.EqualFold(scheme, "ApiKey") {
+			return nil, providers.NewError("bad_api_key", "api_key", "Unusable API key",
+				"This is the whole header. Leave out the word ApiKey in front: the key alone belongs here.")
+		}
 		if key == "" || strings.ContainsAny(key, " \r\n\t") {
 			return nil, providers.NewError("bad_api_key", "api_key", "Unusable API key",
 				"An API key is either the \"encoded\" value that the server gave out when the key was made, or \"id:key\"; it holds no spaces.")

@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	es "github.com/elastic/go-elasticsearch/v8"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch/serverless"
 )
 
 // DefaultTimeout bounds one request where neither the cluster block nor the
@@ -30,6 +32,8 @@ type client struct {
 	redact  func(string) string
 	retries retries
 	info    infoCache
+	// serverless: Info has found out that it is one.
+	serverless atomic.Bool
 }
 
 // Connect makes a connection without any traffic. rt is the only way to the
@@ -74,7 +78,19 @@ func (c *client) Config() providers.ClusterConfig { return c.cfg }
 
 // Do sends a request and returns the body of a 2xx answer, nil if it is empty.
 // Everything else is an *Error, or a *providers.Finding when no answer came.
+// What Serverless does not have is not sent to a cluster that is known to be
+// one: the error is what the server would answer.
 func (c *client) Do(ctx context.Context, r providers.Request) (providers.JSON, error) {
+	if c.serverless.Load() {
+		if _, there := serverless.Find(r.Method, r.Path); !there {
+			reason, status, plain := serverless.NoAPI(r.Method, r.Path)
+			e := &Error{Method: r.Method, Path: clean(r.Path, 200), OpaqueID: r.OpaqueID, Status: status, Reason: clean(reason, 300)}
+			if !plain {
+				e.Type = serverless.TypeNoAPI
+			}
+			return nil, e
+		}
+	}
 	return c.retries.do(ctx, r, func() (providers.JSON, error) { return c.once(ctx, r) })
 }
 
@@ -113,6 +129,7 @@ func (c *client) once(ctx context.Context, r providers.Request) (providers.JSON,
 		return body, nil
 	}
 	e := newError(r, res.StatusCode, body, c.redact)
+	e.challenges, e.kibana = res.Header.Values("WWW-Authenticate"), e.kibana || kibanaHeaders(res.Header)
 	e.retryAfter = retryAfter(res.Header.Get("Retry-After"))
 	if l := res.Header.Get("Location"); l != "" && res.StatusCode/100 == 3 {
 		e.Reason = "redirects to " + clean(c.redact(l), 200)

@@ -38,6 +38,9 @@ func baseURL(cfg providers.ClusterConfig) (*url.URL, error) {
 		return nil, bad("It must not hold a query (?) or a fragment (#).")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+	if err := otherPart(u); err != nil {
+		return nil, err
+	}
 	return u, nil
 }
 
@@ -45,8 +48,12 @@ func baseURL(cfg providers.ClusterConfig) (*url.URL, error) {
 // host[:port]$elasticsearch[:port]$kibana[:port]; Kibana's part may be missing.
 func cloudURL(id string) (*url.URL, error) {
 	bad := providers.NewError("bad_cloud_id", "cloud_id", "Unusable cloud id",
-		"It cannot be decoded. Copy it whole from the deployment's page: a name, a colon, and a long word. Serverless projects have none: write their endpoint instead.")
+		"It cannot be decoded. Copy it whole from the deployment's page: a name, a colon, and a long word. A Serverless project has none (its id is no cloud id): "+
+			"write endpoint instead. "+project.where())
 	id = strings.TrimSpace(id)
+	if strings.HasPrefix(id, "https://") || strings.HasPrefix(id, "http://") {
+		return nil, providers.NewError("endpoint_as_cloud_id", "cloud_id", "This is an address, not a cloud id", "Write it as endpoint instead of cloud_id.")
+	}
 	raw, err := base64.StdEncoding.DecodeString(id[strings.LastIndex(id, ":")+1:])
 	if err != nil {
 		raw, err = base64.RawStdEncoding.DecodeString(id[strings.LastIndex(id, ":")+1:])
@@ -69,6 +76,10 @@ func cloudURL(id string) (*url.URL, error) {
 	}
 	if host == "" || node == "" || node == "undefined" {
 		return nil, bad
+	}
+	if homeOf(host) == project {
+		return nil, providers.NewError("serverless_cloud_id", "cloud_id", "Serverless projects have no cloud id",
+			"This one names a project at "+clean(host, 200)+". Write the project's endpoint instead of cloud_id. "+project.where())
 	}
 	u, err := url.Parse("https://" + net.JoinHostPort(node+"."+host, port))
 	if err != nil || u.Hostname() != node+"."+host {

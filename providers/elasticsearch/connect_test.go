@@ -154,7 +154,7 @@ func TestInfo(t *testing.T) {
 		"old":           {answer: `{"cluster_name":"c","cluster_uuid":"u","version":{"number":"6.8.23"},"tagline":"You Know, for Search"}`, want: providers.Info{ClusterName: "c", UUID: "u", Version: "6.8.23", Flavor: providers.Elasticsearch}},
 		"serverless":    {answer: `{"cluster_name":"c","cluster_uuid":"u","version":{"number":"8.11.0","build_flavor":"serverless"},"tagline":"You Know, for Search"}`, want: providers.Info{ClusterName: "c", UUID: "u", Version: "8.11.0", Flavor: providers.Serverless}},
 		"opensearch":    {answer: `{"cluster_name":"c","cluster_uuid":"u","version":{"number":"3.8.0","distribution":"opensearch"},"tagline":"The OpenSearch Project: https://opensearch.org/"}`, want: providers.Info{ClusterName: "c", UUID: "u", Version: "3.8.0", Flavor: providers.OpenSearch}},
-		"kibana":        {answer: `404 {"statusCode":404,"error":"Not Found","message":"Not Found"}`, code: "not_elasticsearch"},
+		"kibana":        {answer: `404 {"statusCode":404,"error":"Not Found","message":"Not Found"}`, code: "kibana_address"},
 		"html":          {answer: `<html><title>Welcome</title>`, code: "not_elasticsearch"},
 		"other JSON":    {answer: `{"version":{"number":"1.0"}}`, code: "not_elasticsearch"},
 		"impostor":      {answer: `{"cluster_name":"c","cluster_uuid":"u","version":{"number":"1"},"tagline":"hello"}`, code: "not_elasticsearch"},
@@ -206,4 +206,35 @@ func TestInfoIsAskedOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What Serverless does not have is not sent there; the error is the server's.
+func TestServerlessIsNotAsked(t *testing.T) {
+	info := strings.Replace(esInfo, `"default"`, `"serverless"`, 1)
+	c := connect(t, &scripted{t: t, answers: map[string]string{"GET /": info, "GET /x/_count": "{}"}})
+	if _, err := c.Info(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/_cluster/health":  "GET /_cluster/health: 410 api_not_available_exception: Request for uri [/_cluster/health] with method [GET] exists but is not available when running in serverless mode",
+		"/x/_stats/docs":    "GET /x/_stats/docs: 410 api_not_available_exception: Request for uri [/x/_stats/docs] with method [GET] exists but is not available when running in serverless mode",
+		"/_ilm/policy/hot%": "GET /_ilm/policy/hot%: 400: no handler found for uri [/_ilm/policy/hot%] and method [GET]",
+	} {
+		_, err := c.Do(t.Context(), providers.Request{Method: "GET", Path: path})
+		if e := (*Error)(nil); !errors.As(err, &e) || !e.NoAPI() || err.Error() != want {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if _, err := c.Do(t.Context(), providers.Request{Method: "GET", Path: "/x/_count"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A kind finds out first, even with its very first request.
+func TestServerlessKinds(t *testing.T) {
+	info := strings.Replace(esInfo, `"default"`, `"serverless"`, 1)
+	r := resource(t, ILMPolicy, &scripted{t: t, answers: map[string]string{"GET /": info}}, `{"policy":{"phases":{}}}`)
+	_, err := r.Read(t.Context())
+	wantCode(t, err, "not_supported")
+	wantCode(t, r.Write(t.Context(), providers.Write{}), "not_supported")
 }

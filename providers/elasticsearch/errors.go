@@ -29,6 +29,8 @@ type Error struct {
 	Remote *Error
 
 	retryAfter time.Duration
+	challenges []string // WWW-Authenticate of a 401
+	kibana     bool     // Kibana answers, not Elasticsearch
 }
 
 func (e *Error) Error() string {
@@ -118,6 +120,7 @@ func parseError(body []byte, status int) *Error {
 		e.fill(inner)
 	case string: // "no handler found …"; with a message: Kibana and proxies
 		e.Reason = clean(strings.Join(nonEmpty(inner, text(m["message"])), ": "), maxText)
+		e.kibana = m["statusCode"] != nil
 	default:
 		if _, ok := m["reason"]; ok {
 			e.fill(m)
@@ -147,6 +150,8 @@ func (e *Error) fill(m map[string]any) {
 			}
 		}
 	}
+	// Why a key was not even looked for: "API key: invalid ApiKey value".
+	e.RootCause = clean(text(m["additional_unsuccessful_credentials"]), maxText)
 	if root := chain[len(chain)-1]; len(chain) > 1 && text(root["reason"]) != text(m["reason"]) {
 		e.RootCause = clean(strings.Join(nonEmpty(text(root["type"]), text(root["reason"])), ": "), maxText)
 	}

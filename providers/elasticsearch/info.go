@@ -41,6 +41,7 @@ func (c *client) Info(ctx context.Context) (providers.Info, error) {
 	info, err := c.ask(ctx)
 	if err == nil || (ctx.Err() == nil && !errors.Is(err, providers.ErrUnavailable)) {
 		*c.info.known = answer{info, err}
+		c.serverless.Store(info.Flavor == providers.Serverless)
 	}
 	return info, err
 }
@@ -48,6 +49,9 @@ func (c *client) Info(ctx context.Context) (providers.Info, error) {
 func (c *client) ask(ctx context.Context) (providers.Info, error) {
 	body, err := c.Do(ctx, providers.Request{Method: http.MethodGet, Path: "/"})
 	var refused *Error
+	if errors.As(err, &refused) && refused.kibana {
+		return providers.Info{}, c.kibana(refused.Reason)
+	}
 	if errors.As(err, &refused) && !errors.Is(err, providers.ErrUnavailable) && !errors.Is(err, providers.ErrDenied) {
 		return providers.Info{}, c.noCluster(refused.Reason)
 	}
@@ -88,30 +92,6 @@ func (c *client) ask(ctx context.Context) (providers.Info, error) {
 		return providers.Info{}, c.noCluster(summary(body))
 	}
 	return i, nil
-}
-
-// denied says which argument the cluster did not like, and what may be wrong
-// with it.
-func (c *client) denied(err error) error {
-	arg, what := "endpoint", "It wants credentials, and the block gives none: set api_key, or username and password."
-	switch {
-	case c.cfg.APIKey != "":
-		arg, what = "api_key", "The key may be mistyped, expired or invalidated, or belong to another cluster; and esmig takes it encoded, or as id:key."
-	case c.cfg.Username != "":
-		arg, what = "username", "User name or password may be mistyped, or belong to another cluster."
-	}
-	var refused *Error
-	if errors.As(err, &refused) && refused.Status == http.StatusForbidden {
-		what = "It knows the credentials, but they lack the cluster privilege monitor, which reading the version needs."
-	}
-	f := providers.NewError("denied", arg, "Cluster refused the credentials", fmt.Sprintf("%v\n\n%s", err, what))
-	f.Err = err
-	return f
-}
-
-func (c *client) noCluster(what string) error {
-	return providers.NewError("not_elasticsearch", "endpoint", "This is not Elasticsearch",
-		fmt.Sprintf("What answers at %s does not look like Elasticsearch or OpenSearch: %s. Is it Kibana, a proxy, or another port?", c.base, what))
 }
 
 // major is the first number of a version, 0 when there is none to be had.

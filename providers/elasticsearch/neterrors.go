@@ -73,12 +73,12 @@ func networkFinding(cfg providers.ClusterConfig, base *url.URL, timeout time.Dur
 		return find(codeTLS, "client_cert", "TLS handshake refused",
 			"%s ended the handshake: %s. If it demands a client certificate, set client_cert and client_key.", host, cause)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return find(codeRefused, endpoint, "Connection refused", "Nothing listens at %s. Check host and port, and that the server is up.", host)
+		return find(codeRefused, endpoint, "Connection refused", "Nothing listens at %s. Check host and port, and that the server is up.%s", host, portHint(cfg, base))
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return find(codeTimeout, "timeout", "No answer in time",
-			"%s did not answer within %s. If it is only slow, raise timeout.", host, timeout)
+			"%s did not answer within %s. If it is only slow, raise timeout.%s", host, timeout, portHint(cfg, base))
 	case errors.As(err, &op) && op.Op == "dial":
-		return find(codeUnreachable, endpoint, "Host not reachable", "No connection to %s: %s.", host, cause)
+		return find(codeUnreachable, endpoint, "Host not reachable", "No connection to %s: %s.%s", host, cause, portHint(cfg, base))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		hint := ""
 		if base.Scheme == "http" {

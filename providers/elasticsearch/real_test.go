@@ -10,10 +10,11 @@ import (
 )
 
 // TestReal makes, changes, reads back and deletes objects on the servers of
-// the lab: "go run ./cmd/eslab run -servers target,opensearch,es6 -- go test
-// ./providers/elasticsearch -run Real".
+// the lab: "go run ./cmd/eslab run -servers target,streams,opensearch,es6 -- go
+// test ./providers/elasticsearch -run Real". The suite of package providertest
+// does it on Serverless.
 func TestReal(t *testing.T) {
-	for _, name := range []string{"TARGET", "ES7", "ES6", "OPENSEARCH"} {
+	for _, name := range []string{"TARGET", "STREAMS", "ES7", "ES6", "OPENSEARCH"} {
 		env := func(s string) string { return os.Getenv("ESLAB_" + name + "_" + s) }
 		t.Run(name, func(t *testing.T) {
 			if env("URL") == "" {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch/serverless"
 )
 
 // rest is a providers.Resource that one PUT makes, one GET reads and one
@@ -119,6 +120,11 @@ func send(ctx context.Context, c providers.Cluster, method, path string, query u
 	req := providers.Request{Method: method, Path: path, Query: query}
 	if body != nil {
 		req.Body = encode(body)
+	}
+	if _, there := serverless.Find(method, path); !there {
+		// So that Do knows whether this is Serverless. If it cannot be told, the
+		// request itself will say why.
+		_, _ = c.Info(ctx)
 	}
 	raw, err := c.Do(ctx, req)
 	if !noAPI(err) {

@@ -13,6 +13,9 @@ import (
 	"github.com/esmig/esmig/providers"
 )
 
+// notAsked is why a way was not chosen.
+const notAsked = "not asked because of the errors"
+
 // Estimate looks at both clusters and at the way between them. It sends reads
 // only, and one reindex that copies nothing.
 func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Estimate, error) {
@@ -35,11 +38,15 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 	indices := l.indices
 	if len(indices) == 0 {
 		if indices, err = t.plan(ctx); err != nil {
-			f := t.sourceError(ctx, err)
+			f := t.swapped(ctx, t.sourceError(ctx, err))
 			if f == nil {
 				return e, err
 			}
 			find(f)
+			if f.Code == "swapped" { // what else is found is about the wrong one
+				e.Why = notAsked
+				return e, nil
+			}
 			indices = nil
 		}
 	}
@@ -60,7 +67,7 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 	}
 	e.Findings = append(e.Findings, dest...)
 	mayWrite := !slices.ContainsFunc(dest, func(f *providers.Finding) bool { return f.Code == "dest_privileges" || f.Code == "dest_denied" })
-	e.Why = "not asked because of the errors"
+	e.Why = notAsked
 	if len(indices) > 0 && mayWrite {
 		w, err := t.choose(ctx, remote, indices[0].Name)
 		if err != nil {

@@ -27,6 +27,7 @@ func (w way) method() string {
 // and not between esmig and one of them: what streams can go around them.
 var barriers = map[string]string{
 	"not_whitelisted":         "not whitelisted",
+	"outside_cloud":           "a Serverless project reads from Elastic Cloud only",
 	"remote_untrusted":        "its CA is unknown there",
 	"remote_certificate_name": "its certificate is for another host",
 	"remote_scheme":           "the connection is closed",
@@ -57,8 +58,11 @@ func (t *task) choose(ctx context.Context, remote object, index string) (way, er
 	if e := serverError(f.Err); !barrier || e != nil && (e.Remote != nil || errors.Is(e, providers.ErrUnavailable)) {
 		return w, nil // it is the source itself that refuses, or the destination is busy
 	}
-	if w.why += ": " + short; f.Code == "not_whitelisted" {
+	if w.why += ": " + short; f.Code == "not_whitelisted" || f.Code == "outside_cloud" {
 		w.why = fmt.Sprintf("%s may not read from %s: %s", t.dstName, t.srcName, short)
+	}
+	if t.method == "reindex" && t.script == nil {
+		f.Detail += "\n\nOr let the documents pass through this machine, which needs nothing of that: method = \"stream\", or leave method out."
 	}
 	if w.stream = t.method == "auto" && t.script == nil; w.stream {
 		note := *f

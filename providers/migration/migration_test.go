@@ -158,10 +158,10 @@ func TestRemoteFindings(t *testing.T) {
 	}{
 		{"whitelist", `{"error":{"type":"illegal_argument_exception","reason":"[127.0.0.1:9202] not whitelisted in reindex.remote.whitelist"},"status":400}`,
 			"not_whitelisted", []string{`reindex.remote.whitelist: ["127.0.0.1:9202", "*.io:*", "*.com:*"]`, `which holds "*.io:*" and "*.com:*"`}},
-		{"OpenSearch", `{"error":{"type":"illegal_argument_exception","reason":"[127.0.0.1:9202] not whitelisted in reindex.remote.allowlist"},"status":400}`,
+		{"OpenSearch", `{"error":{"type":"illegal_argument_exception","reason":"[127.0.0.1:9202] not allowlisted in reindex.remote.allowlist"},"status":400}`,
 			"not_whitelisted", []string{`reindex.remote.allowlist: ["127.0.0.1:9202"`}},
 		{"blocklist", `{"error":{"type":"illegal_argument_exception","reason":"[127.0.0.1:9202] either not whitelisted in reindex.remote.whitelist or blocked in reindex.remote.blocklist"},"status":400}`,
-			"not_whitelisted", []string{"Elastic Cloud"}},
+			"outside_cloud", []string{"in Elastic Cloud", "no setting"}},
 		{"refused", `{"error":{"type":"connect_exception","reason":"Connection refused"},"status":500}`, "remote_unreachable", []string{"127.0.0.1 is the machine itself"}},
 		{"http to https", `{"error":{"type":"connection_closed_exception","reason":"Connection is closed"},"status":500}`, "remote_scheme", []string{`"http://127.0.0.1:9202"`}},
 		{"CA", `{"error":{"type":"s_s_l_handshake_exception","reason":"(certificate_unknown) PKIX path building failed: unable to find valid certification path to requested target"},"status":500}`,
@@ -177,7 +177,7 @@ func TestRemoteFindings(t *testing.T) {
 			"remote_fields", nil},
 		{"something else", `{"error":{"type":"illegal_argument_exception","reason":"no"},"status":400}`, "", nil},
 	} {
-		f := remoteFinding(task, elasticsearch.ParseError(providers.JSON(c.answer)), func() []string { return []string{"*.io:*", "*.com:*"} })
+		f := remoteFinding(task, elasticsearch.ParseError(providers.JSON(c.answer)), destSide{listed: func() []string { return []string{"*.io:*", "*.com:*"} }})
 		if f == nil {
 			if c.code != "" {
 				t.Errorf("%s: no finding", c.name)
@@ -304,7 +304,7 @@ func TestNoSecret(t *testing.T) {
 	})
 	text := string(task.Declared())
 	for _, e := range []string{"[h:1] not whitelisted in reindex.remote.whitelist", "PKIX path", "Connection refused"} {
-		f := remoteFinding(task, &elasticsearch.Error{Reason: e}, nil)
+		f := remoteFinding(task, &elasticsearch.Error{Reason: e}, destSide{})
 		if f == nil {
 			t.Fatal(e)
 		}

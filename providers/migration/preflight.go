@@ -2,14 +2,10 @@ package migration
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -53,7 +49,7 @@ func (t *task) probe(ctx context.Context, index string) (*providers.Finding, err
 		return providers.NewError("no_reindex", "dest.cluster", "Destination has no reindex",
 			fmt.Sprintf("%s (%s) does not have the _reindex API, which a copy needs.", t.dstName, info.Title())), nil
 	}
-	f := remoteFinding(t, e, func() []string { return whitelist(ctx, t.dst) })
+	f := remoteFinding(t, e, destSide{info, elasticsearch.InCloud(t.dst.Config()), func() []string { return whitelist(ctx, t.dst) }})
 	if f == nil {
 		f = providers.NewError("probe_failed", "source.cluster", "Destination cannot read from the source",
 			fmt.Sprintf("%s was asked to read nothing from %s and answers: %s.", t.dstName, t.srcName, e.Error()))
@@ -73,12 +69,9 @@ func nothingMatched(e *elasticsearch.Error) bool {
 	return false
 }
 
-var notListed = regexp.MustCompile(`\[([^\]]*)\] (either )?not whitelisted in reindex\.remote\.(whitelist|allowlist)`)
-
 // remoteFinding knows the answers of a reindex from remote that tell what is
-// in the way. whitelist reads the destination's setting; it may be nil. Nil: it
-// is none of them.
-func remoteFinding(t *task, e *elasticsearch.Error, whitelist func() []string) *providers.Finding {
+// in the way. Nil: it is none of them.
+func remoteFinding(t *task, e *elasticsearch.Error, by destSide) *providers.Finding {
 	host, err := elasticsearch.RemoteHost(t.src.Config())
 	if err != nil {
 		return nil
@@ -94,7 +87,7 @@ func remoteFinding(t *task, e *elasticsearch.Error, whitelist func() []string) *
 	remote := e.Remote
 	switch has := func(s string) bool { return strings.Contains(all, s) }; {
 	case notListed.MatchString(all):
-		return t.notWhitelisted(at, notListed.FindStringSubmatch(all)[3], has("blocklist"), whitelist)
+		return t.notWhitelisted(at, notListed.FindStringSubmatch(all)[2], has("blocklist"), by)
 	case remote != nil && (remote.Status == http.StatusUnauthorized || strings.HasPrefix(remote.Type, "security_exception") && remote.Status != http.StatusForbidden):
 		return find("remote_credentials", "source.cluster", "Source refuses the credentials that the destination presents",
 			"%s reads from %s with the credentials of the cluster block %q, and %s answers: %s. "+
@@ -114,10 +107,7 @@ func remoteFinding(t *task, e *elasticsearch.Error, whitelist func() []string) *
 				"%s reaches %s, whose certificate is not valid for that name (%s). Write a name into the endpoint of %s for which it is valid.",
 				t.dstName, at, e.Reason, t.srcName)
 		}
-		return find("remote_untrusted", "source.cluster", "Destination does not trust the certificate of the source",
-			"The certificate of %s (%s) is signed by %s, which %s does not know. Put the CA's certificate on %s, set this in its elasticsearch.yml and restart it:\n\n"+
-				"    reindex.ssl.certificate_authorities: \"/path/on/%s/ca.crt\"",
-			t.srcName, at, authority(t.src.Config()), t.dstName, t.dstName, t.dstName)
+		return t.untrusted(at, by)
 	case has("connection_closed_exception"), has("Connection is closed"), has("Unrecognized SSL message"), has("not an SSL/TLS record"), has("NotSslRecordException"):
 		scheme, other := "http", "https"
 		if strings.HasPrefix(host, "https:") {
@@ -141,86 +131,11 @@ func remoteFinding(t *task, e *elasticsearch.Error, whitelist func() []string) *
 	return nil
 }
 
-func (t *task) notWhitelisted(at, word string, blocklist bool, read func() []string) *providers.Finding {
-	setting := "reindex.remote." + word
-	if blocklist {
-		return providers.NewError("not_whitelisted", "source.cluster", "Destination may not read from the source",
-			fmt.Sprintf("%s refuses: %s is not in %s, or is in its blocklist. Serverless projects read only from deployments and projects in Elastic Cloud.", t.dstName, at, setting))
-	}
-	var listed []string
-	if read != nil {
-		listed = read()
-	}
-	var quoted []string
-	for _, l := range append([]string{at}, listed...) {
-		quoted = append(quoted, fmt.Sprintf("%q", l))
-	}
-	holds := "which holds nothing"
-	if len(listed) > 0 {
-		holds = "which holds " + enumerate(quoted[1:])
-	}
-	return providers.NewError("not_whitelisted", "source.cluster", "Destination may not read from the source",
-		fmt.Sprintf("%s refuses: %s is not in %s, %s. Add to elasticsearch.yml of %s (in Elastic Cloud: to its user settings), then restart it:\n\n    %s: [%s]",
-			t.dstName, at, setting, holds, t.dstName, setting, strings.Join(quoted, ", ")))
-}
-
 func enumerate(s []string) string {
 	if len(s) < 2 {
 		return strings.Join(s, "")
 	}
 	return strings.Join(s[:len(s)-1], ", ") + " and " + s[len(s)-1]
-}
-
-// whitelist reads what is in force: setting it replaces the defaults, so those
-// must stand in the line to write.
-func whitelist(ctx context.Context, c providers.Cluster) []string {
-	var a map[string]map[string]any
-	err := get(ctx, c, "/_cluster/settings", url.Values{"include_defaults": {"true"}, "flat_settings": {"true"},
-		"filter_path": {"*.reindex*"}}, &a)
-	if err != nil {
-		return nil // not readable: the advice is still right, only shorter
-	}
-	for _, layer := range []string{"transient", "persistent", "defaults"} {
-		for _, word := range []string{"reindex.remote.whitelist", "reindex.remote.allowlist"} {
-			switch v := a[layer][word].(type) {
-			case []any:
-				var out []string
-				for _, s := range v {
-					out = append(out, fmt.Sprint(s))
-				}
-				if len(out) > 0 {
-					return out
-				}
-			case string:
-				if v = strings.Trim(v, "[]"); v != "" {
-					return strings.Split(strings.ReplaceAll(v, " ", ""), ",")
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// authority names who signed the source's certificate, as far as the cluster
-// block says: the destination must be given the same.
-func authority(cfg providers.ClusterConfig) string {
-	if block, _ := pem.Decode(cfg.CAPEM); block != nil {
-		if c, err := x509.ParseCertificate(block.Bytes); err == nil {
-			return fmt.Sprintf("%q (SHA-256 %s)", c.Subject.String(), colons(sha256.Sum256(c.Raw)))
-		}
-	}
-	if cfg.CAFingerprint != "" {
-		return "a CA with SHA-256 " + cfg.CAFingerprint
-	}
-	return "a CA"
-}
-
-func colons(sum [sha256.Size]byte) string {
-	parts := make([]string, len(sum))
-	for i, b := range sum {
-		parts[i] = fmt.Sprintf("%02X", b)
-	}
-	return strings.Join(parts, ":")
 }
 
 // explainError turns what a read of the source, or the sending of a reindex,
@@ -231,7 +146,7 @@ func (t *task) explainError(err error) error {
 		return err
 	}
 	if e := serverError(err); e != nil {
-		if f := remoteFinding(t, e, nil); f != nil && strings.HasPrefix(e.Path, "/_reindex") {
+		if f := remoteFinding(t, e, destSide{}); f != nil && strings.HasPrefix(e.Path, "/_reindex") {
 			return f
 		}
 	}

@@ -188,7 +188,7 @@ func (t *trouble) finding(of *task) error {
 		return providers.NewError("document_too_large", "source.size", "A document is too large for a reindex from remote",
 			fmt.Sprintf("%s: even one document at a time is more than the buffer of %s holds: %s", where, of.dstName, o.reason()))
 	}
-	f := remoteFinding(of, o.err, nil)
+	f := remoteFinding(of, o.err, destSide{})
 	if f == nil {
 		f = providers.NewError("copy_failed", "", "Copy failed on the destination",
 			fmt.Sprintf("%s into %s ended with an error: %s. %s", where, to, o.err.Error(), goOn))

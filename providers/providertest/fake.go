@@ -119,8 +119,7 @@ func (f *Fake) atLeast(major, minor int) bool {
 
 func (f *Fake) lacks(api string) bool {
 	return slices.Contains(f.opt.Lacks, api) ||
-		f.opt.Flavor == providers.OpenSearch && (api == "_ilm" || api == "_pit" || api == "_security") ||
-		f.opt.Flavor == providers.Serverless && api == "_ilm"
+		f.opt.Flavor == providers.OpenSearch && (api == "_ilm" || api == "_pit" || api == "_security")
 }
 
 // next makes an id that no other has, the same in every run.

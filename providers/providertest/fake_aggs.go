@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch/serverless"
 )
 
 // Doc is a document as tests see it.
@@ -134,6 +135,9 @@ func (f *Fake) aggregateOne(kind string, body, subs obj, docs []*doc) (any, erro
 	case "terms":
 		return f.termBuckets(body, subs, docs)
 	case "scripted_metric":
+		if f.opt.Flavor == providers.Serverless {
+			return nil, illegal("%s", serverless.NoAggregation("x", body))
+		}
 		if f.opt.ScriptedMetric == nil {
 			return nil, illegal("script_lang not supported [painless]")
 		}

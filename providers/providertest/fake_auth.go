@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/esmig/esmig/providers"
 )
 
 func (f *Fake) authenticate(r *http.Request) error {
@@ -26,7 +28,7 @@ func (f *Fake) authenticate(r *http.Request) error {
 			}
 		}
 		return denied(401, "unable to authenticate with provided credentials and anonymous access is not allowed for this request")
-	case strings.EqualFold(scheme, "Basic"):
+	case strings.EqualFold(scheme, "Basic") && f.opt.Flavor != providers.Serverless:
 		user, pass, _ := r.BasicAuth()
 		if want, ok := f.opt.Users[user]; ok && want == pass {
 			return nil

@@ -27,7 +27,10 @@ func root(f *Fake, c *call) (any, error) {
 
 // remoteSetting is what the server may reindex from.
 func (f *Fake) remoteSetting() obj {
-	hosts := append([]string{}, f.opt.Whitelist...)
+	hosts := []any{}
+	for _, h := range f.opt.Whitelist {
+		hosts = append(hosts, h)
+	}
 	if f.opt.Flavor == providers.OpenSearch {
 		return obj{"remote": obj{"allowlist": hosts}}
 	}

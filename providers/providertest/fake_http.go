@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch/serverless"
 )
 
 // route is one API: a path whose {parts} are named, and the query parameters
@@ -88,7 +89,9 @@ func (f *Fake) answer(w http.ResponseWriter, r *http.Request, out any, err error
 			e = &apiError{status: 400, kind: "parse_exception", reason: err.Error()}
 		}
 		if e.status == 401 {
-			w.Header().Add("WWW-Authenticate", `Basic realm="security", charset="UTF-8"`)
+			if f.opt.Flavor != providers.Serverless { // which knows API keys only
+				w.Header().Add("WWW-Authenticate", `Basic realm="security", charset="UTF-8"`)
+			}
 			w.Header().Add("WWW-Authenticate", "ApiKey")
 		}
 		status, out = e.status, e.body()
@@ -158,9 +161,10 @@ func (f *Fake) dispatch(r *http.Request, raw []byte) (out any, err error) {
 			segs = append(segs, s)
 		}
 	}
-	if len(segs) > 0 && f.opt.Flavor == providers.Serverless && notOnServerless(segs) {
-		return nil, &apiError{status: 410, kind: "api_not_available_exception", reason: fmt.Sprintf(
-			"Request for uri [%s] with method [%s] exists but is not available when running in serverless mode", r.URL.RequestURI(), r.Method)}
+	if f.opt.Flavor == providers.Serverless {
+		if err := onServerless(r); err != nil {
+			return nil, err
+		}
 	}
 	var allowed []string
 	literal := false // an API has the path, so it is no index
@@ -196,16 +200,20 @@ func (f *Fake) dispatch(r *http.Request, raw []byte) (out any, err error) {
 		"no handler found for uri [%s] and method [%s]", r.URL.RequestURI(), r.Method)}
 }
 
-func notOnServerless(segs []string) bool {
-	switch segs[0] {
-	case "_cluster", "_nodes", "_slm", "_snapshot", "_template":
-		return true
-	case "_tasks":
-		return len(segs) != 2
-	case "_search":
-		return len(segs) > 1 && segs[1] == "scroll"
+// onServerless refuses what Serverless does not have.
+func onServerless(r *http.Request) error {
+	e, there := serverless.Find(r.Method, r.URL.EscapedPath())
+	if !there {
+		reason, status, plain := serverless.NoAPI(r.Method, r.URL.RequestURI())
+		return &apiError{status: status, kind: serverless.TypeNoAPI, plain: plain, reason: reason}
 	}
-	return slices.Contains(segs, "_stats")
+	query := r.URL.Query()
+	for _, k := range sortedKeys(query) {
+		if !e.Allows(k) {
+			return &apiError{status: 400, kind: serverless.TypeParam, reason: serverless.NoParam(r.URL.Path, k, query.Get(k))}
+		}
+	}
+	return nil
 }
 
 // match binds path parts. What begins with "_" is an index only where it is all
@@ -239,11 +247,6 @@ func (f *Fake) checkParams(c *call, params string) error {
 	known := append(strings.Fields(params), "error_trace", "filter_path", "human", "pretty")
 	var bad []string
 	for _, k := range sortedKeys(c.query) {
-		if k == "master_timeout" && f.opt.Flavor == providers.Serverless {
-			return &apiError{status: 400, kind: "status_exception", reason: fmt.Sprintf(
-				"Parameter validation failed for [%s]: The http parameter [master_timeout] (with value [%s]) is not permitted when running in serverless mode",
-				c.URL.Path, c.query.Get(k))}
-		}
 		if !slices.Contains(known, k) {
 			bad = append(bad, "["+k+"]")
 		}

@@ -149,17 +149,6 @@ func (f *Fake) buildIndex(name string, body, settings, mapping, aliases obj) (*i
 	if err := f.checkSettings(flat); err != nil {
 		return nil, err
 	}
-	if f.opt.Flavor == providers.Serverless {
-		var bad []string
-		for _, k := range sortedKeys(flat) {
-			if k == "index.number_of_shards" || k == "index.number_of_replicas" {
-				bad = append(bad, k)
-			}
-		}
-		if bad != nil {
-			return nil, illegal("Settings [%s] are not available when running in serverless mode", strings.Join(bad, ","))
-		}
-	}
 	maps.Copy(settings, flat)
 	maps.DeleteFunc(settings, func(_ string, v any) bool { return v == nil })
 	declared, _ := body["mappings"].(obj)
@@ -250,7 +239,7 @@ func getIndex(f *Fake, c *call) (any, error) {
 	}
 	out := obj{}
 	for _, ix := range list {
-		o := ix.shownSettings(c, c.flag("flat_settings", false))
+		o := f.shownSettings(ix, c, c.flag("flat_settings", false))
 		o["aliases"] = ix.shownAliases()
 		o["mappings"] = ix.mapping
 		if ix.stream != nil {

@@ -224,6 +224,9 @@ func realConfig(t *testing.T, name string) providers.ClusterConfig {
 		t.Skipf("ESLAB_%s_URL is not set", name)
 	}
 	cfg := providers.ClusterConfig{Name: "target", Endpoint: env("URL"), Username: env("USERNAME"), Password: env("PASSWORD")}
+	if cfg.Username == "" { // Serverless
+		cfg.APIKey = env("API_KEY")
+	}
 	if file := env("CA_FILE"); file != "" {
 		pem, err := os.ReadFile(file)
 		if err != nil {

@@ -3,8 +3,12 @@ package providertest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch/serverless"
 )
 
 // flatSettings is the server's own form: dotted names with "index." in front,
@@ -98,6 +102,14 @@ func oneOf(name string, patterns []string) bool {
 // checkSettings refuses unknown names and bad values. kind is the type of the
 // error, which differs between an index and a template.
 func (f *Fake) checkSettings(flat obj) *apiError {
+	if f.opt.Flavor == providers.Serverless {
+		if names := serverless.Missing(flat); len(names) > 0 {
+			return illegal("%s", serverless.NoSettings(names))
+		}
+		if v := flat["index.refresh_interval"]; v != nil && !serverless.RefreshInterval(fmt.Sprint(v)) {
+			return illegal("%s", serverless.NoRefreshInterval(fmt.Sprint(v)))
+		}
+	}
 	var unknown []string
 	for _, k := range sortedKeys(flat) {
 		known := oneOf(k, staticSettings()) || oneOf(k, dynamicSettings())
@@ -144,9 +156,13 @@ func defaultSettings() obj {
 		"index.mapping.total_fields.limit": "1000", "index.hidden": "false", "index.blocks.write": "false", "index.blocks.read_only": "false"}
 }
 
-func (ix *index) shownSettings(c *call, flat bool) obj {
+func (f *Fake) shownSettings(ix *index, c *call, flat bool) obj {
 	out := obj{}
 	shape := func(o obj) obj {
+		if f.opt.Flavor == providers.Serverless {
+			o = maps.Clone(o)
+			maps.DeleteFunc(o, func(k string, _ any) bool { return !serverless.Setting(k) && !serverless.Shown(k) })
+		}
 		if flat {
 			return o
 		}
@@ -170,7 +186,7 @@ func getSettings(f *Fake, c *call) (any, error) {
 	}
 	out := obj{}
 	for _, ix := range list {
-		out[ix.name] = ix.shownSettings(c, c.flag("flat_settings", false))
+		out[ix.name] = f.shownSettings(ix, c, c.flag("flat_settings", false))
 	}
 	return out, nil
 }

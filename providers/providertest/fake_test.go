@@ -273,6 +273,13 @@ func TestServerless(t *testing.T) {
 		{"PUT", "/_ilm/policy/x", "{}", 400, `"error":"no handler found for uri [/_ilm/policy/x] and method [PUT]"`},
 		{"PUT", "/x?master_timeout=1s", "", 400, "The http parameter [master_timeout] (with value [1s]) is not permitted"},
 		{"PUT", "/x", `{"settings":{"number_of_shards":1,"number_of_replicas":0}}`, 400, "Settings [index.number_of_replicas,index.number_of_shards] are not available"},
+		{"PUT", "/_component_template/x", `{"template":{"settings":{"index":{"max_result_window":9}}}}`, 400, "Settings [index.max_result_window] are not available"},
+		{"PUT", "/x", `{"settings":{"refresh_interval":"1s"}}`, 400, "[index.refresh_interval=1s] should be either -1 or equal to or greater than 5s"},
+		{"PUT", "/x?wait_for_active_shards=1", "", 400, "The http parameter [wait_for_active_shards] (with value [1]) is not permitted"},
+		{"GET", "/_search/scroll", "", 410, "api_not_available_exception"},
+		{"PUT", "/x", "", 200, "acknowledged"},
+		{"GET", "/x/_settings?flat_settings=true", "", 200, `"index.version.created":"9094000"}}}`},
+		{"POST", "/x/_search", `{"aggs":{"a":{"scripted_metric":{"map_script":"1"}}}}`, 400, "[map_script] contains not allowed script"},
 	} {
 		if status, raw := fake.Do(tt.method, tt.path, tt.body); status != tt.status || !strings.Contains(string(raw), tt.text) {
 			t.Errorf("%s %s: %d %s", tt.method, tt.path, status, raw)

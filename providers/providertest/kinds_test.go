@@ -17,6 +17,7 @@ func TestKinds(t *testing.T) {
 		"fake":                 {},
 		"fake without modules": {Lacks: []string{"_ilm", "_data_stream"}},
 		"fake OpenSearch":      {Flavor: providers.OpenSearch, Version: "3.8.0"},
+		"fake Serverless":      {Flavor: providers.Serverless},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := providertest.NewFake(o)
@@ -35,8 +36,8 @@ func TestKinds(t *testing.T) {
 }
 
 // TestRealKinds runs the suite on the real servers that ESLAB_SERVERS names:
-// "go run ./cmd/eslab run -servers target,opensearch,es6 -- go test
-// ./providers/providertest -run Real".
+// "go run ./cmd/eslab run -servers target,opensearch,es6,streams,serverless --
+// go test ./providers/providertest -run Real".
 func TestRealKinds(t *testing.T) {
 	servers := os.Getenv("ESLAB_SERVERS")
 	if servers == "" {
@@ -44,7 +45,9 @@ func TestRealKinds(t *testing.T) {
 	}
 	for name := range strings.SplitSeq(servers, ",") {
 		t.Run(name, func(t *testing.T) {
-			c, err := elasticsearch.Connect(realConfig(t, strings.ToUpper(name)), nil)
+			cfg := realConfig(t, strings.ToUpper(name))
+			providertest.NothingRefused(t, os.Getenv("ESLAB_"+strings.ToUpper(name)+"_DOOR_URL"), cfg.CAPEM)
+			c, err := elasticsearch.Connect(cfg, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,8 +58,15 @@ func TestRealKinds(t *testing.T) {
 
 // runKinds runs all cases; with whole none may be skipped.
 func runKinds(t *testing.T, c providers.Cluster, whole bool) {
+	info, err := c.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, cs := range providertest.Cases("fksuite") {
 		k := kind(t, cs.Kind)
+		if info.Flavor == providers.Serverless {
+			cs = cs.OnServerless()
+		}
 		t.Run(cs.Name, func(t *testing.T) {
 			t.Cleanup(func() {
 				if whole && t.Skipped() {

@@ -42,6 +42,7 @@ func FuzzSanitize(f *testing.F) {
 			engine.DiagnosticFound{Diagnostic: d}, engine.ApplyStarted{Continued: s}, engine.StepNote{Addr: a, Text: s},
 			engine.StepDone{Addr: a, Action: engine.Restore, Restores: []string{s}}, engine.StepFailed{Addr: a, Diagnostic: &d},
 			engine.VerifyDone{Addr: a, Verification: providers.Verification{Missing: 1, Compared: 1, Examples: []providers.Difference{{What: "missing", ID: s, Path: s, From: s, To: s}}, Notes: []string{s}}},
+			engine.LeftToDo{Texts: []string{s}},
 			engine.Summary{Outputs: map[string]providers.JSON{s: body}},
 		} {
 			term.Show(engine.NewRecord(e, 1, time.Time{}))

@@ -28,8 +28,9 @@ type slowMeter struct {
 // every is how often a running migration tells its progress.
 const every = 10 * time.Second
 
-// NewPlain makes the view. The plan is one document: its lines are wrapped and
-// have no time stamp. All others are as long as they are, for grep.
+// NewPlain makes the view. The plan, and what is left to do, are for people:
+// their lines are wrapped and have no time stamp. All others are as long as
+// they are, for grep.
 func NewPlain(w io.Writer, o Options) *Plain {
 	o.Color = false
 	b := &bytes.Buffer{}
@@ -42,8 +43,11 @@ const unwrapped = 1 << 20
 
 // Show writes the lines of a record.
 func (p *Plain) Show(r engine.Record) {
-	_, plan := r.Event.(engine.PlanReady)
-	if plan {
+	_, people := r.Event.(engine.PlanReady)
+	if _, left := r.Event.(engine.LeftToDo); left {
+		people = true
+	}
+	if people {
 		p.story.width = p.width
 	}
 	switch e := r.Event.(type) {
@@ -56,7 +60,7 @@ func (p *Plain) Show(r engine.Record) {
 		p.progress(e, r.Time)
 	}
 	p.story.tell(r)
-	if plan {
+	if people {
 		p.story.width = unwrapped
 		_, _ = p.buffer.WriteTo(p.w)
 		return

@@ -67,6 +67,7 @@ func decoders() map[string]decoder {
 	add[engine.StepDone](m)
 	add[engine.StepFailed](m)
 	add[engine.VerifyDone](m)
+	add[engine.LeftToDo](m)
 	add[engine.Interrupted](m)
 	add[engine.Summary](m)
 	return m

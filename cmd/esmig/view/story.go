@@ -57,6 +57,8 @@ func (s *story) tell(r engine.Record) {
 		s.failed(e)
 	case engine.VerifyDone:
 		s.verified(e, copied)
+	case engine.LeftToDo:
+		s.left(e)
 	case engine.Interrupted:
 		s.stopped = true
 		s.wrapped(0, "Stopping after what runs now; press Ctrl-C again to leave at once.")
@@ -272,6 +274,17 @@ func quoted(a providers.Addr) string {
 		return "'" + a.String() + "'"
 	}
 	return a.String()
+}
+
+func (s *story) left(e engine.LeftToDo) {
+	s.gap()
+	s.line("left to do")
+	for i, text := range e.Texts {
+		if i > 0 {
+			s.gap()
+		}
+		s.wrapped(2, text)
+	}
 }
 
 func (s *story) summary(e engine.Summary) {

@@ -1,0 +1,222 @@
+// Package door gives a real Elasticsearch of the lab another face: that of
+// Serverless, or the data stream API that the lab's build lacks. A door is a
+// reverse proxy, so that documents, tasks, templates and mappings stay real;
+// only what the face changes is answered, changed or refused on the way.
+//
+//	tests ── door ── refuse (serverless.go)
+//	          │       └─ recorded: GET /_door/refused
+//	          ├───── reindex API out of tasks (reindex.go)
+//	          ├───── data stream API out of real streams (streams.go, dropped.go)
+//	          └───── a real Elasticsearch
+//
+// The Serverless face is strict: what providers/elasticsearch/serverless does
+// not list is refused with the server's own text, and recorded. A test that
+// went through the door ends with an empty record, or esmig tried what
+// Serverless does not have.
+//
+// A door has three requests of its own: GET and DELETE /_door/refused show and
+// clear the record, POST /_door/delay?ms=200 lets writes of documents take that
+// long, as they do on Serverless at best.
+//
+// Memory is bounded: bodies of bulk requests and searched documents stream
+// through, and only bodies that must be looked into are held.
+package door
+
+import (
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Door is one face of a server.
+type Door struct {
+	*Server
+	serverless bool
+	proxy      *httputil.ReverseProxy
+
+	mu      sync.Mutex
+	refused []Refusal
+	delay   time.Duration
+}
+
+// Refusal is one request that Serverless would not have carried out.
+type Refusal struct {
+	Time   time.Time `json:"time"`
+	Method string    `json:"method"`
+	URI    string    `json:"uri"`
+	Status int       `json:"status"`
+	Reason string    `json:"reason"`
+	Client string    `json:"client"` // User-Agent
+}
+
+// Streams is the ordinary server with the data stream API.
+func (s *Server) Streams() *Door { return s.door(false) }
+
+// Serverless is the server as a Serverless project.
+func (s *Server) Serverless() *Door { return s.door(true) }
+
+func (s *Server) door(serverless bool) *Door {
+	d := &Door{Server: s, serverless: serverless}
+	d.proxy = &httputil.ReverseProxy{
+		Transport: s.transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(s.url)
+			r.Out.Host = s.url.Host
+		},
+		ModifyResponse: d.reface,
+		// The client is to see what it would see of a server that went away.
+		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
+	}
+	return d
+}
+
+// ServeHTTP answers one request.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/_door/") {
+		d.control(w, r)
+		return
+	}
+	if d.serverless {
+		f := d.check(r)
+		if f != nil {
+			d.record(r, f)
+			d.answer(w, r, f.status, f.body())
+			return
+		}
+		if err := d.slow(r); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	if d.local(w, r) {
+		return
+	}
+	d.pass(w, r)
+}
+
+// local answers what the face answers itself.
+func (d *Door) local(w http.ResponseWriter, r *http.Request) bool {
+	segs := segments(r)
+	run := func(h func(*http.Request, []string) (any, *failure)) bool {
+		if status, body, ok := d.authenticated(r); !ok {
+			d.answer(w, r, status, body)
+			return true
+		}
+		out, f := h(r, segs)
+		if f != nil {
+			d.answer(w, r, f.status, f.body())
+		} else {
+			d.answer(w, r, http.StatusOK, out)
+		}
+		return true
+	}
+	if d.serverless {
+		if h := d.reindexAPI(r, segs); h != nil {
+			return run(h)
+		}
+	}
+	if d.streams != nil {
+		if h := d.streams.api(r, segs); h != nil {
+			return run(h)
+		}
+		if f := d.streams.enter(r, segs); f != nil {
+			d.answer(w, r, f.status, f.body())
+			return true
+		}
+	}
+	return false
+}
+
+// pass hands a request on to the server.
+func (d *Door) pass(w http.ResponseWriter, r *http.Request) {
+	if d.changes(r) {
+		r.Header.Set("Accept-Encoding", "identity")
+	}
+	d.proxy.ServeHTTP(w, r)
+}
+
+// authenticated lets the server itself say whether it knows the client.
+func (d *Door) authenticated(r *http.Request) (status int, body any, ok bool) {
+	body, status, err := d.send(r.Context(), http.MethodGet, "/_security/_authenticate", nil, r.Header.Get("Authorization"))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return status, body, status == http.StatusOK
+}
+
+func (d *Door) answer(w http.ResponseWriter, r *http.Request, status int, body any) {
+	w.Header().Set("X-Elastic-Product", "Elasticsearch")
+	w.Header().Set("Content-Type", "application/json")
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "ApiKey")
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(encode(body)) // the client went away: nothing to tell it
+	}
+}
+
+func (d *Door) record(r *http.Request, f *failure) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.refused) < 1000 {
+		d.refused = append(d.refused, Refusal{time.Now(), r.Method, r.URL.RequestURI(), f.status, f.reason, r.UserAgent()})
+	}
+}
+
+// control are the door's own requests.
+func (d *Door) control(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch r.Method + " " + r.URL.Path {
+	case "GET /_door/refused":
+		d.answer(w, r, http.StatusOK, map[string]any{"refused": append([]Refusal{}, d.refused...)})
+	case "DELETE /_door/refused":
+		d.refused = nil
+		d.answer(w, r, http.StatusOK, map[string]any{})
+	case "POST /_door/delay":
+		ms, err := strconv.Atoi(r.URL.Query().Get("ms"))
+		if err != nil || ms < 0 {
+			d.answer(w, r, http.StatusBadRequest, map[string]any{"error": "ms must be a number of milliseconds"})
+			return
+		}
+		d.delay = time.Duration(ms) * time.Millisecond
+		d.answer(w, r, http.StatusOK, map[string]any{})
+	default:
+		d.answer(w, r, http.StatusNotFound, map[string]any{"error": "the door knows GET and DELETE /_door/refused, and POST /_door/delay?ms="})
+	}
+}
+
+// slow lets a write of documents wait.
+func (d *Door) slow(r *http.Request) error {
+	d.mu.Lock()
+	delay := d.delay
+	d.mu.Unlock()
+	segs := segments(r)
+	if delay == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead || !slices.ContainsFunc(segs, func(s string) bool {
+		return slices.Contains([]string{"_bulk", "_doc", "_create", "_update", "_update_by_query", "_delete_by_query"}, s)
+	}) {
+		return nil
+	}
+	select {
+	case <-time.After(delay):
+		return nil
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+}
+
+// segments are the parts of a request's path, decoded.
+func segments(r *http.Request) []string {
+	var out []string
+	for s := range strings.SplitSeq(strings.Trim(r.URL.EscapedPath(), "/"), "/") {
+		if s, err := url.PathUnescape(s); err == nil && s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
