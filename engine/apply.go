@@ -102,6 +102,12 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Summary, error) {
 			unwritten = []providers.Addr{p.Steps[d.i].Addr}
 		}
 	}
+	now := e.Store.Get()
+	for _, s := range p.Steps {
+		if o := now.Find(s.Addr); o != nil {
+			sum.Refused += providers.RefusedDocuments(o.Refused)
+		}
+	}
 	if !p.Partial && sum.Failed+sum.Unverified+sum.Skipped == 0 && ctx.Err() == nil {
 		e.sayWhatIsLeft(ctx, p.Steps, byAddr)
 	}
@@ -181,6 +187,8 @@ func (e *Engine) run(ctx context.Context, s *Step, byAddr map[providers.Addr]*no
 		return e.runTask(ctx, s, n, byAddr, sum)
 	case Repair:
 		return e.runRepair(ctx, s, n, byAddr, sum)
+	case Retry:
+		return e.runRetry(ctx, n, *n.obj, byAddr, sum)
 	case Restore:
 		err = e.runRestore(context.WithoutCancel(ctx), s, n, byAddr)
 	case Forget:
@@ -217,6 +225,8 @@ func (e *Engine) tell(d StepDone, sum *Summary) {
 		sum.Migrated++
 	case Repair:
 		sum.Repaired++
+	case Retry:
+		sum.Retried++
 	}
 	e.emit.Unlock()
 	e.send(d)

@@ -142,7 +142,9 @@ func TestEveryCrashPoint(t *testing.T) {
 }
 
 // mortalApply is one process that lives as long as its life allows.
-func (w *world) mortalApply(l *life) error {
+func (w *world) mortalApply(l *life) error { return w.mortal(l, engine.PlanOptions{}) }
+
+func (w *world) mortal(l *life, o engine.PlanOptions) error {
 	fsys := mortalFS{w.fs, l}
 	cfg, ds := config.Load(config.Options{Dir: ".", Files: fsys, Kinds: all.Kinds(), Version: "0.1.0"})
 	if ds.HasErrors() {
@@ -156,7 +158,7 @@ func (w *world) mortalApply(l *life) error {
 		Connect: func(c providers.ClusterConfig) (providers.Cluster, error) {
 			return elasticsearch.Connect(c, mortalTransport{w.net.Transport(), l})
 		}})
-	p, err := e.Plan(w.t.Context(), engine.PlanOptions{})
+	p, err := e.Plan(w.t.Context(), o)
 	if err != nil {
 		return err
 	}

@@ -110,10 +110,12 @@ type Summary struct {
 	Migrated   int     `json:"migrated"`
 	Verified   int     `json:"verified"`
 	Repaired   int     `json:"repaired,omitempty"`
+	Retried    int     `json:"retried,omitempty"`
 	Restored   int     `json:"restored"`
 	Failed     int     `json:"failed"`
 	Unverified int     `json:"unverified"` // verification found a difference
 	Skipped    int     `json:"skipped"`
+	Refused    int64   `json:"refused,omitempty"` // documents that migrations which ended well leave behind
 	Seconds    float64 `json:"seconds"`
 	// Outputs are shown at the end; sensitive ones read "(sensitive)".
 	Outputs map[string]providers.JSON `json:"outputs,omitempty"`

@@ -21,6 +21,7 @@ type PlanOptions struct {
 	NoRefresh bool             // believe the state, do not ask for objects that it holds
 	Destroy   bool
 	Restart   []providers.Addr // migrations that begin again
+	Retry     []providers.Addr // migrations whose refused documents are sent again
 }
 
 // Plan finds out what would have to be done. It only reads. What is wrong with

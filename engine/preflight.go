@@ -28,7 +28,7 @@ func (e *Engine) decideTask(ctx context.Context, n *node, flow *flow, o PlanOpti
 	}
 	change := e.changed(n)
 	if n.obj.Phase == state.PhaseRunning {
-		step.Action, step.Notes = Resume, e.heldNotes(n.addr)
+		step.Action, step.Notes, step.Retry = Resume, e.heldNotes(n.addr), slices.ContainsFunc(o.Retry, n.is)
 		if len(change.Copy) > 0 {
 			r.diags = e.nodeDiagnostics(n, providers.NewError("changed_while_running", "", "Migration was changed while it is half done",
 				fmt.Sprintf("%s is half done, and %s changed since it began: going on would mix two different copies. Change it back, or begin again with\n\n    esmig apply -restart '%s'",
@@ -52,10 +52,16 @@ func (e *Engine) decideTask(ctx context.Context, n *node, flow *flow, o PlanOpti
 			r.info = append(r.info, count(seen.NewerOnSource, "document")+" newer on the source")
 		}
 	}
+	refused := providers.RefusedDocuments(n.obj.Refused)
+	if refused > 0 && !slices.ContainsFunc(o.Retry, n.is) {
+		r.info = append(r.info, fmt.Sprintf("%s refused by %s; esmig retry %s sends %s again", count(refused, "document")+were(refused), step.Cluster, shell(n.addr), them(refused)))
+	}
 	switch {
 	case len(change.Copy) > 0:
 		step.Action, step.Reason = Migrate, "again, because "+join(change.Copy)+" changed"
 		step.Notes = []string{"documents that no longer match stay on " + step.Cluster}
+	case refused > 0 && slices.ContainsFunc(o.Retry, n.is):
+		step.Action, step.Reason = Retry, count(refused, "refused document")+" sent again"
 	case n.obj.Phase == state.PhaseCopied && verifies(step.After) && n.obj.Verified != nil:
 		step.Action, step.Reason, step.Alarm = Verify, "the last verification found a difference", true
 	case n.obj.Phase == state.PhaseCopied && verifies(step.After):

@@ -197,7 +197,7 @@ func (e *Engine) runTask(ctx context.Context, s *Step, n *node, byAddr map[provi
 		if s.Action == Migrate {
 			drop = []providers.Addr{n.addr} // records of a copy that this one takes the place of
 		}
-		o.Phase, o.Verified = state.PhaseRunning, nil
+		o.Phase, o.Verified, o.Refused = state.PhaseRunning, nil, nil
 		o.Pending = &state.Pending{Action: string(s.Action), Since: stamp()}
 		if err := e.put(o, drop...); err != nil {
 			return err
@@ -208,19 +208,28 @@ func (e *Engine) runTask(ctx context.Context, s *Step, n *node, byAddr map[provi
 		if err = j.end(err); err != nil {
 			return err
 		}
-		o.Phase, o.Task, o.Pending = state.PhaseCopied, task, nil
+		e.scrub(result.Refused)
+		o.Phase, o.Task, o.Pending, o.Refused = state.PhaseCopied, task, nil, result.Refused
 		if err := e.put(o, n.addr); err != nil {
 			return err
 		}
 		e.released(n.addr)
 		e.tell(StepDone{Addr: s.Addr, Action: s.Action, Seconds: time.Since(begin).Seconds(), Result: &result}, sum)
+		if s.Retry && len(o.Refused) > 0 {
+			return e.runRetry(ctx, n, o, byAddr, sum)
+		}
 	}
+	return e.verify(ctx, n, o, byAddr, sum)
+}
+
+// verify compares what was copied, if the files want that.
+func (e *Engine) verify(ctx context.Context, n *node, o state.Object, byAddr map[providers.Addr]*node, sum *Summary) error {
 	if !verifies(o.Declared) {
 		return nil
 	}
 	e.share(n, byAddr)
 	begin := time.Now()
-	v, err := n.task.Verify(ctx, j, o.Task)
+	v, err := n.task.Verify(ctx, e.journal(n), o.Task)
 	return e.compared(n, o, v, err, begin, sum)
 }
 

@@ -28,12 +28,13 @@ type MigrationStatus struct {
 	// Status is what journal and servers say; only while it is copied.
 	Status   *providers.Status       `json:"status,omitempty"`
 	Verified *providers.Verification `json:"verified,omitempty"`
+	Refused  []providers.Refusal     `json:"refused,omitempty"` // what a finished one leaves behind
 	Trouble  string                  `json:"trouble,omitempty"` // why a server could not be asked
 	Next     string                  `json:"next"`
 }
 
 // Status looks, with reads only, at the named migrations, or at those that are
-// not finished. running is who holds the lock, nil if nobody does.
+// not finished or leave refused documents behind. running is who holds the lock, nil if nobody does.
 func (e *Engine) Status(ctx context.Context, running *state.LockInfo, addrs []providers.Addr) (*Status, error) {
 	nodes, err := e.migrations(ctx, addrs)
 	if err != nil {
@@ -45,7 +46,7 @@ func (e *Engine) Status(ctx context.Context, running *state.LockInfo, addrs []pr
 	}
 	if len(addrs) == 0 {
 		nodes = slices.DeleteFunc(nodes, func(n *node) bool {
-			return n.obj != nil && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(n.task.Declared()))
+			return n.obj != nil && len(n.obj.Refused) == 0 && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(n.task.Declared()))
 		})
 	}
 	out := &Status{FormatVersion: 1, Running: running, Migrations: make([]MigrationStatus, len(nodes))}
@@ -60,7 +61,7 @@ func (e *Engine) migrationStatus(ctx context.Context, n *node, c providers.Contr
 	dst, destIndex := n.task.Destination()
 	m := MigrationStatus{Addr: n.addr, Source: src.Name() + "/" + index, Dest: dst.Name() + "/" + destIndex, Control: c}
 	if n.obj != nil {
-		m.Phase = n.obj.Phase
+		m.Phase, m.Refused = n.obj.Phase, n.obj.Refused
 	}
 	if t, ok := n.task.(providers.Steerable); ok && m.Phase == state.PhaseRunning {
 		s, err := t.Status(ctx, e.journal(n))
@@ -102,6 +103,8 @@ func next(m MigrationStatus, running bool) string {
 		return fmt.Sprintf(`the last verification found a difference; "esmig repair %s" copies just those documents again`, a)
 	case m.Phase == state.PhaseCopied:
 		return fmt.Sprintf(`"esmig verify %s" compares it`, a)
+	case len(m.Refused) > 0:
+		return fmt.Sprintf(`nothing, it is finished; "esmig retry %s" sends what was refused again`, a)
 	default:
 		return "nothing, it is finished"
 	}

@@ -21,6 +21,7 @@ const (
 	Resume  Action = "resume" // go on with a migration that was interrupted
 	Verify  Action = "verify"
 	Repair  Action = "repair" // copy again just what is missing or different
+	Retry   Action = "retry"  // send again what the destination has refused
 )
 
 // Symbol is the sign that a plan shows.
@@ -34,7 +35,7 @@ func (a Action) Symbol() string {
 		return "±"
 	case Delete:
 		return "-"
-	case Migrate, Resume, Verify, Repair:
+	case Migrate, Resume, Verify, Repair, Retry:
 		return "»"
 	case Adopt, Forget:
 		return "·"
@@ -57,6 +58,9 @@ type Step struct {
 	Alarm  bool   `json:"alarm,omitempty"`
 	// Restart: what was recorded of the migration is dropped first.
 	Restart bool `json:"restart,omitempty"`
+	// Retry: once a migration has gone on to its end, the documents that it
+	// leaves behind are sent again.
+	Retry bool `json:"retry,omitempty"`
 	// DeleteExtra: a repair deletes what only the destination has.
 	DeleteExtra bool `json:"delete_extra,omitempty"`
 	// Notes are lines of information below the step.

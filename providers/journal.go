@@ -45,24 +45,35 @@ type Control struct {
 }
 
 // DeadLetters is a Journal that keeps the documents that a destination refused,
-// for people to look at and to send again. A Journal need not be one. What one
-// run refused replaces what an earlier run did: it read the documents again.
+// for people to look at and to send again. A Journal need not be one.
 type DeadLetters interface {
-	// Refused is safe for concurrent use.
-	Refused(DeadLetter) error
+	// Refused returns when the documents are on disk: a range that leaves some
+	// of its own behind is recorded as done only after that. It takes secrets
+	// out of the texts, also for the caller. Safe for concurrent use.
+	Refused([]DeadLetter) error
+	// Retain says which documents of earlier runs are still refused: the others
+	// go, when this run refuses its first or when it ends well. keep is called
+	// then.
+	Retain(keep func(DeadLetter) bool)
 }
 
 // DeadLetter is one refused document.
 type DeadLetter struct {
-	Index   string `json:"index"` // of the source
-	Dest    string `json:"dest"`
-	ID      string `json:"id"`
-	Routing string `json:"routing,omitempty"`
-	Version int64  `json:"version,omitempty"`
-	Status  int    `json:"status"`
-	Type    string `json:"type"`   // "document_parsing_exception"
-	Reason  string `json:"reason"` // the server's, cleaned
-	Field   string `json:"field,omitempty"`
-	Advice  string `json:"advice,omitempty"`
-	Source  JSON   `json:"source"`
+	Index    string `json:"index"` // of the source
+	Dest     string `json:"dest"`
+	ID       string `json:"id"`
+	Routing  string `json:"routing,omitempty"`
+	Version  int64  `json:"version,omitempty"`
+	Status   int    `json:"status"`
+	Type     string `json:"type"`   // "document_parsing_exception"
+	Reason   string `json:"reason"` // the server's, without what is another for each document
+	CausedBy string `json:"caused_by,omitempty"`
+	Field    string `json:"field,omitempty"`
+	Advice   string `json:"advice,omitempty"`
+	// Source is missing where the document could not be found any more.
+	Source JSON `json:"source,omitempty"`
 }
+
+// Key tells documents apart: those of several indices, and with custom routing
+// also those of one, may have the same id.
+func (d DeadLetter) Key() string { return d.Index + "\x00" + d.ID + "\x00" + d.Routing }

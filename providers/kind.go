@@ -283,6 +283,17 @@ type Leaver interface {
 	Left(ctx context.Context) []string
 }
 
+// Retrier is a Task that may end well although the destination has refused some
+// documents, and can send these again.
+type Retrier interface {
+	Task
+	// Retry sends those again that the sum of a finished run leaves behind,
+	// after what they were refused for is mended. The Result is of these alone,
+	// the JSON is the sum to keep from now on. A sum beside an error: it is
+	// done, and more is refused than the files allow.
+	Retry(ctx context.Context, j Journal, done JSON) (Result, JSON, error)
+}
+
 // Steerable is a Task that can be looked at and steered while it runs, also by
 // another process than the one that runs it.
 type Steerable interface {
@@ -310,7 +321,8 @@ type Status struct {
 	RangesRunning int          `json:"ranges_running"`
 	RangesBegun   int          `json:"ranges_begun"`
 	RangesOpen    int          `json:"ranges_open"`
-	PerSecond     float64      `json:"per_second"` // documents, of the running tasks
+	Refused       int64        `json:"refused,omitempty"` // documents that the destination did not take
+	PerSecond     float64      `json:"per_second"`        // documents, of the running tasks
 	Tasks         []ServerTask `json:"tasks"`
 }
 
@@ -390,6 +402,9 @@ type Result struct {
 	Noops     int64 `json:"noops"`
 	Conflicts int64 `json:"conflicts"` // were there already, explained
 	Failed    int64 `json:"failed"`
+	// Refused says why documents failed. All of a copy that ended well are in
+	// it.
+	Refused []Refusal `json:"refused,omitempty"`
 }
 
 // Verification is what a comparison found.
@@ -402,6 +417,7 @@ type Verification struct {
 	Missing     int64        `json:"missing"`
 	Different   int64        `json:"different"`
 	Extra       int64        `json:"extra"`
+	Refused     int64        `json:"refused,omitempty"` // known to be missing, or there as they were before
 	Newer       int64        `json:"newer_on_source,omitempty"`
 	Deleted     int64        `json:"deleted_on_source,omitempty"` // on the destination still
 	Examples    []Difference `json:"examples,omitempty"`

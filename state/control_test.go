@@ -174,16 +174,31 @@ func TestDeadLettersFile(t *testing.T) {
 		"migration.a":             "dir/esmig.dead.migration.a.ndjson",
 		`migration.a["x/../ü:*"]`: "dir/esmig.dead.migration.a%5B%22x%2F..%2F%C3%BC%3A%2A%22%5D.ndjson",
 	} {
-		f, name, err := s.CreateDeadLetters(addr(t, a))
-		if err != nil || name != want {
-			t.Fatalf("%s, want %s: %v", name, want, err)
-		}
-		_ = f.Close()
-		mustRead(t, m, want)
-		for range 2 {
-			if err := s.RemoveDeadLetters(addr(t, a)); err != nil {
+		write := func(text string) {
+			f, err := s.AppendDeadLetters(addr(t, a))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write([]byte(text)); err != nil {
 				t.Error(err)
 			}
+			_ = f.Close()
+		}
+		keep := func(from, to int) {
+			name, err := s.KeepDeadLetters(addr(t, a), func(lines [][]byte) [][]byte { return lines[from:min(to, len(lines))] })
+			if err != nil || name != want {
+				t.Fatalf("%s, want %s: %v", name, want, err)
+			}
+		}
+		keep(0, 9) // none there
+		write("1\n2\n")
+		write("3\ntorn")
+		keep(1, 9)
+		if got := string(mustRead(t, m, want)); got != "2\n3\n" {
+			t.Errorf("kept %q", got)
+		}
+		for range 2 {
+			keep(0, 0)
 		}
 		if _, err := m.ReadFile(want); err == nil {
 			t.Error("it is still there")

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -17,22 +18,44 @@ func (s *Store) deadLettersPath(a providers.Addr) string {
 	return filepath.Join(dir, base+".dead."+url.QueryEscape(a.String())+".ndjson")
 }
 
-// CreateDeadLetters begins the file of documents that were refused, in place of
-// the one that an earlier run left. It returns the file's name, too.
-func (s *Store) CreateDeadLetters(a providers.Addr) (File, string, error) {
+// KeepDeadLetters leaves of the file of refused documents the lines that keep
+// returns, and removes it if these are none. A torn last line is not shown to
+// keep. It returns the file's name, too.
+func (s *Store) KeepDeadLetters(a providers.Addr, keep func(lines [][]byte) [][]byte) (string, error) {
 	name := s.deadLettersPath(a)
-	f, err := s.fs.Create(name)
-	if err != nil {
-		return nil, name, &WriteError{name, err}
+	before, err := readFile(s.fs, name)
+	if err != nil || before == nil {
+		return name, err
 	}
-	return f, name, nil
+	whole := before[:bytes.LastIndexByte(before, '\n')+1]
+	var lines [][]byte
+	for line := range bytes.Lines(whole) {
+		lines = append(lines, line)
+	}
+	switch after := bytes.Join(keep(lines), nil); {
+	case len(after) == 0:
+		if err = s.fs.Remove(name); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	case len(after) < len(before):
+		err = WriteFile(s.fs, name, after)
+	}
+	if err != nil {
+		err = &WriteError{name, err}
+	}
+	return name, err
 }
 
-// RemoveDeadLetters removes what an earlier run left, if anything.
-func (s *Store) RemoveDeadLetters(a providers.Addr) error {
-	err := s.fs.Remove(s.deadLettersPath(a))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+// AppendDeadLetters opens the file of refused documents, and makes it if need
+// be.
+func (s *Store) AppendDeadLetters(a providers.Addr) (File, error) {
+	name := s.deadLettersPath(a)
+	f, err := s.fs.Append(name)
+	if err == nil {
+		err = s.fs.SyncDir(filepath.Dir(name))
 	}
-	return err
+	if err != nil {
+		return nil, &WriteError{name, err}
+	}
+	return f, nil
 }

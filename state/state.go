@@ -65,6 +65,8 @@ type Object struct {
 	Phase     Phase            `json:"phase,omitempty"` // tasks only
 	Task      providers.JSON   `json:"task,omitempty"`  // tasks only: the sum of what was done
 	Verified  providers.JSON   `json:"verified,omitempty"`
+	// Refused are documents that a migration leaves behind, by cause.
+	Refused []providers.Refusal `json:"refused,omitempty"`
 	// Pending is written before a step's first request and gone with its
 	// result: what is there after a kill may have been carried out.
 	Pending *Pending `json:"pending,omitempty"`
@@ -155,6 +157,7 @@ func (s *State) Clone() *State {
 		}
 		o.Withheld = slices.Clone(o.Withheld)
 		o.DependsOn = slices.Clone(o.DependsOn)
+		o.Refused = slices.Clone(o.Refused)
 		if o.Pending != nil {
 			p := *o.Pending
 			o.Pending = &p

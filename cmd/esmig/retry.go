@@ -12,7 +12,7 @@ import (
 func retryCommand(w World) *cli.Command {
 	return &cli.Command{
 		Name: "retry", Usage: "Copy refused documents again", ArgsUsage: "ADDRESS",
-		Description: "Copies those ranges of a migration again in which documents were refused, after what they were refused for is mended, and goes on with it. Only this migration and what it needs is applied; ranges that are done are not copied again.",
+		Description: "Sends the documents of a migration again that the destination has refused, after what they were refused for is mended, and compares once more. Of one that is half done the ranges in which documents were refused are copied again first, and it goes on. Only this migration and what it needs is applied; what is there is not copied again.",
 		UsageText:   "esmig retry migration.orders",
 		Flags:       slices.Concat(varFlags(), applyFlags(), []cli.Flag{onInterruptFlag()}),
 		Action:      w.action(retry),
@@ -24,13 +24,13 @@ func retry(k *command) error {
 	if err != nil {
 		return err
 	}
-	return k.apply("", engine.PlanOptions{Targets: []providers.Addr{a}}, func(p *engine.Plan) error {
+	return k.apply("", engine.PlanOptions{Targets: []providers.Addr{a}, Retry: []providers.Addr{a}}, func(p *engine.Plan) error {
 		if slices.ContainsFunc(p.Steps, func(s *engine.Step) bool {
-			return s.Action == engine.Resume && (s.Addr == a || !a.Keyed && s.Addr.Block() == a)
+			return (s.Action == engine.Resume || s.Action == engine.Retry) && (s.Addr == a || !a.Keyed && s.Addr.Block() == a)
 		}) {
 			return nil
 		}
-		return problem("nothing_to_retry", "Nothing to retry", "%s is not half done, so no document of it waits to be copied again. esmig status shows how far it is.", a)
+		return problem("nothing_to_retry", "Nothing to retry", "%s is not half done and leaves no refused documents behind, so that none waits to be sent again. esmig status shows how far it is.", a)
 	})
 }
 

@@ -67,10 +67,8 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 		}
 		switch verdict.what {
 		case fine:
-			if err := r.explain(ctx, u, verdict.counts); err != nil {
-				return err
-			}
-			if err := r.end(u, verdict.counts); !errors.Is(err, errSuspect) {
+			verdict.counts.Total += int64(len(u.leftOut))
+			if err := r.ended(ctx, u, x, verdict.counts, u.leftOut); !errors.Is(err, errSuspect) {
 				return err
 			}
 			begun--
@@ -88,6 +86,17 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 			}
 			pause = min(2*pause, 30*time.Second)
 			size = max(min(size, 100), size/2)
+		case refused:
+			u.made += verdict.counts.Created
+			if begun > 0 && r.script == nil {
+				return r.byStream(ctx, u)
+			}
+			if begun > 0 {
+				if err := r.leaveOut(ctx, u, x, verdict); err != nil {
+					return err
+				}
+				begun-- // it ends by itself, at max_refused
+			}
 		default:
 			if begun > 0 { // else a former apply has told it, and what was wrong may be mended
 				verdict.unit, verdict.index = u, x.Name
@@ -156,6 +165,10 @@ func (r *run) locate(ctx context.Context, u *unit) (ended *taskAnswer, err error
 	}
 	if u.cancelled {
 		return nil, nil
+	}
+	if r.info.Flavor == providers.Serverless {
+		u.task = ""
+		return nil, r.outwait(ctx, r.l.indices[u.index])
 	}
 	id, err := r.find(ctx, r.l.opaque(u), r.info)
 	if err != nil {

@@ -95,6 +95,9 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 	if why := t.altersContents(); why != "" && (t.verify == "sample" || t.verify == "full") {
 		e.Notes = append(e.Notes, "ids and counts are verified, contents are not, because "+why)
 	}
+	if n := t.maxRefused; n > 0 {
+		e.Notes = append(e.Notes, fmt.Sprintf("up to %s may be refused", humanize.Comma(int64(n))+" "+plural(n, "document", "documents")))
+	}
 	return e, nil
 }
 

@@ -16,6 +16,9 @@ import (
 // the document.
 func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	query := r.selection(x, u.span.query())
+	if len(u.leftOut) > 0 {
+		query = without(query, u.leftOut)
+	}
 	if u.begun == 0 || !r.dest.Stream {
 		return query, nil
 	}
@@ -29,10 +32,10 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err := refresh(ctx, r.dst, r.destIndex); err != nil {
 		return nil, err // without it documents would be doubled
 	}
-	var there []string
+	var there []providers.DeadLetter
 	err = r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
 		if to != nil {
-			there = append(there, from.ID)
+			there = append(there, providers.DeadLetter{ID: from.ID})
 		}
 		return nil
 	})
@@ -44,7 +47,16 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err != nil || len(there) == 0 {
 		return query, err
 	}
-	return object{"bool": object{"filter": []any{query}, "must_not": []any{object{"ids": object{"values": there}}}}}, nil
+	return without(query, there), nil
+}
+
+// without narrows a query by ids.
+func without(query any, letters []providers.DeadLetter) object {
+	ids := make([]string, len(letters))
+	for i, d := range letters {
+		ids[i] = d.ID
+	}
+	return object{"bool": object{"filter": []any{query}, "must_not": []any{object{"ids": object{"values": ids}}}}}
 }
 
 // explain decides on the conflicts of a range. A document that is there with
@@ -54,7 +66,10 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 // migrations share the destination, contents decide. So they do for a document
 // with a higher version: deleted and put again on the source, or written on the
 // destination by somebody else.
-func (r *run) explain(ctx context.Context, u *unit, c counts) error {
+//
+// left are documents of the range that the destination refused: they are not
+// there, or as they were before.
+func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) error {
 	if r.conflicts == "proceed" || c.Conflicts+c.Updated == 0 {
 		return nil
 	}
@@ -84,8 +99,10 @@ func (r *run) explain(ctx context.Context, u *unit, c counts) error {
 			}
 		})
 	}
+	known := left.keys()
 	err := r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
 		switch {
+		case known[providers.DeadLetter{Index: x.Name, ID: from.ID, Routing: from.Routing}.Key()]:
 		case to == nil:
 			missing.add(from.ID)
 		case !keepsVersions, to.Version > from.Version, to.Version == from.Version && doubted:
@@ -117,7 +134,7 @@ func (r *run) explain(ctx context.Context, u *unit, c counts) error {
 			humanize.Comma(int64(n)), plural(n, "is", "are"), quoteID(missing.first))
 	}
 	return providers.NewError("conflicts_unexplained", "conflicts", "The destination holds other documents under the same ids",
-		text+" Somebody else wrote them, or two migrations share ids. Remove them, or set existing = \"overwrite\" or \"keep\" in dest; conflicts = \"proceed\" leaves them as they are.")
+		text+" Somebody else wrote them, two migrations share ids, or they were deleted and put again on the source, where their versions began anew. Remove them, or set existing = \"overwrite\" or \"keep\" in dest; conflicts = \"proceed\" leaves them as they are.")
 }
 
 // examples counts documents and keeps the first.

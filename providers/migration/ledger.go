@@ -26,6 +26,8 @@ type record struct {
 	Size   int     `json:"size,omitempty"`
 	Task   string  `json:"task,omitempty"`
 	Counts *counts `json:"counts,omitempty"`
+	// Refused documents are counted in Counts; they are dead letters by then.
+	Refused refusedDocs `json:"refused,omitempty"`
 
 	// tail: what the tail pass over an index takes. Skip: nothing.
 	Index       int     `json:"index,omitempty"`
@@ -69,6 +71,12 @@ type unit struct {
 	task   string  // of the last attempt, empty: not known
 	size   int     // batch size of the last attempt
 	counts *counts // it ended well
+	// refused documents of a range that ended well, leftOut of one that has not.
+	refused refusedDocs
+	leftOut []providers.DeadLetter
+	// made is what attempts of this run have created that ended with refused
+	// documents: the next one meets it as conflicts.
+	made int64
 	// streamed: the last attempt has no task. cancelled: its task is known to
 	// have been ended.
 	streamed, cancelled bool
@@ -122,13 +130,17 @@ func replay(j providers.Journal) (*ledger, error) {
 		case wroteBegin:
 			u.begun, u.task, u.size = u.begun+1, "", r.Size
 			u.streamed, u.cancelled, u.suspect = r.Opaque == "", false, false
+			u.counts, u.refused = nil, nil // it ended before, and was taken up again
+			if u.streamed {
+				u.size = 0 // of pages, which are no measure for a task
+			}
 		case wroteTask:
 			u.task = r.Task
 		case wroteCancel:
 			u.task, u.cancelled = "", true
 		case wroteEnd:
 			if !u.suspect {
-				u.counts = r.Counts
+				u.counts, u.refused = r.Counts, r.Refused
 			}
 		case wroteRelax:
 			l.relaxed, l.terms = r.Relaxed, r.Terms
@@ -192,7 +204,7 @@ func (l *ledger) lost(terms map[string][]int64) (units int, documents int64) {
 			return
 		}
 		documents += u.counts.done()
-		u.counts, u.task = nil, "" // the server still knows how that ended
+		u.counts, u.refused, u.task = nil, nil, "" // the server still knows how that ended
 	})
 	if units > 0 {
 		l.tails, l.decided = map[int]*unit{}, map[int]record{}
@@ -240,15 +252,25 @@ func (l *ledger) sum() (ranges int, c counts) {
 		c.Deleted += u.counts.Deleted
 		c.Noops += u.counts.Noops
 		c.Conflicts += u.counts.Conflicts
+		c.Refused += u.counts.Refused
 	})
 	return ranges, c
+}
+
+// refused is what the ranges that ended well leave behind. A document that the
+// tail pass met again is in it once.
+func (l *ledger) refused(t *task) (out refusedDocs) {
+	var all []providers.DeadLetter
+	l.each(func(u *unit) { all = append(all, u.refused.letters(t)...) })
+	out.add(all...)
+	return out
 }
 
 func (l *ledger) opaque(u *unit) string { return "esmig-" + l.run + "-" + u.id }
 
 func result(c counts, failed int64) providers.Result {
 	return providers.Result{Read: c.done() + failed, Created: c.Created, Updated: c.Updated,
-		Noops: c.Noops + c.Deleted, Conflicts: c.Conflicts, Failed: failed}
+		Noops: c.Noops + c.Deleted, Conflicts: c.Conflicts, Failed: c.Refused + failed}
 }
 
 // done is what is kept of a finished copy, for plans and verifications to
@@ -263,12 +285,16 @@ type done struct {
 	Result    providers.Result `json:"result"`
 	Stream    bool             `json:"data_stream,omitempty"`
 	Indices   []*sourceIndex   `json:"indices"`
+	// Refused documents are not on the destination.
+	Refused refusedDocs `json:"refused,omitempty"`
+	left    *leftBehind // what of it is found to be so still
 }
 
-func (l *ledger) done(d destination) done {
+func (l *ledger) done(t *task, d destination) done {
 	ranges, c := l.sum()
-	out := done{Run: l.run, Ranges: ranges, Started: l.started, Finished: now(), Result: result(c, 0), Stream: d.Stream,
+	out := done{Run: l.run, Ranges: ranges, Started: l.started, Finished: now(), Stream: d.Stream,
 		Documents: c.Created + c.Updated + c.Noops}
+	out.leave(c, l.refused(t), t)
 	for i, x := range l.indices {
 		kept := *x
 		kept.Ranges = nil
@@ -278,6 +304,13 @@ func (l *ledger) done(d destination) done {
 		out.Indices = append(out.Indices, &kept)
 	}
 	return out
+}
+
+// leave closes the account: what was done, and what is left behind.
+func (d *done) leave(c counts, refused refusedDocs, t *task) {
+	c.Refused = int64(refused.len())
+	d.Refused, d.Result = refused, result(c, 0)
+	d.Result.Refused = providers.Refusals(refused.letters(t))
 }
 
 // now is the one place that asks for the time that is stored.

@@ -30,6 +30,8 @@ var Migration = &providers.Kind{
 			Doc: "Documents per second over all ranges together; without it as fast as the servers can.", Example: `5000`},
 		{Name: "concurrency", Type: cty.Number,
 			Doc: "How many ranges are copied at the same time, at most; fewer while the destination rejects some. By default two for each processor of the destination's nodes, and more while that makes it faster.", Example: `8`},
+		{Name: "max_refused", Type: cty.Number, Default: cty.NumberIntVal(0),
+			Doc: "How many documents the destination may refuse, over all ranges together, without the migration failing. They are kept with the reason in `esmig.dead.ADDR.ndjson`, and `esmig retry` sends them again.", Example: `10`},
 		{Name: "verify", Type: cty.String, Default: cty.StringVal("full"), OneOf: []string{"none", "count", "sample", "full"},
 			Doc: "How the result is compared with the source: not at all, by counts, by counts and the contents of documents from all over the index, or `full`: each document, by digests that the clusters make where the documents lie.", Example: `"sample"`},
 	},
@@ -72,6 +74,10 @@ var Migration = &providers.Kind{
 	Task: func(in providers.Instance) (providers.Task, error) { return newTask(in) },
 }
 
+// mostLeft bounds max_refused: journal and state keep the id of each document,
+// and each verification looks them up.
+const mostLeft = 10_000
+
 // task is one migration block. It holds what the files say and nothing that
 // was learned from a server.
 type task struct {
@@ -88,6 +94,7 @@ type task struct {
 	conflicts          string
 	requestsPerSecond  float64 // 0: unlimited
 	concurrency        int     // 0: chosen
+	maxRefused         int
 	verify             string
 	peers              []providers.Peer // that write into the same destination
 	addr               providers.Addr
@@ -172,6 +179,7 @@ func newTask(in providers.Instance) (*task, error) {
 		method: text("", "method"), conflicts: text("", "conflicts"), verify: text("", "verify"),
 		requestsPerSecond: number("", "requests_per_second", 0.001, 1e9),
 		concurrency:       int(number("", "concurrency", 1, 1000)),
+		maxRefused:        int(number("", "max_refused", 0, mostLeft)),
 		small:             smallIndex, big: bigRange, opened: mostOpened, fetched: mostFetched, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
 	}
 	t.addr = in.Addr
@@ -247,7 +255,7 @@ func (t *task) canonical() providers.JSON {
 		"source": prune(object{"cluster": t.srcName, "index": t.index, "query": t.query, "_source": t.filter, "size": t.size}),
 		"dest":   prune(object{"cluster": t.dstName, "index": t.destIndex, "pipeline": t.pipeline, "op_type": t.opType, "existing": t.existing}),
 		"method": t.method, "script": t.script, "conflicts": t.conflicts,
-		"requests_per_second": t.requestsPerSecond, "concurrency": t.concurrency, "verify": t.verify,
+		"requests_per_second": t.requestsPerSecond, "concurrency": t.concurrency, "max_refused": t.maxRefused, "verify": t.verify,
 	}))
 }
 

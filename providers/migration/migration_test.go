@@ -287,7 +287,7 @@ func TestTornJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, c := l.sum(); n != 1 || c.Created != 2 || len(l.units) != 2 || l.tails[0].span != (span{From: 3, To: -1}) {
+	if n, c := l.sum(); n != 1 || c.Created != 2 || len(l.units) != 2 || !cmp.Equal(l.tails[0].span, span{From: 3, To: -1}) {
 		t.Errorf("%+v", l)
 	}
 	_ = j.Append(record{What: wroteReset})

@@ -216,8 +216,8 @@ func (t *task) scan(ctx context.Context, x *sourceIndex, s span, f func([]hit) e
 		}
 		return f(a.Hits.Hits)
 	}
-	if !x.SeqNo {
-		return page(t.selection(x))
+	if !x.SeqNo || len(s.IDs) > 0 {
+		return page(t.selection(x, s.query()))
 	}
 	to := s.To
 	if to < 0 {

@@ -49,9 +49,14 @@ type counts struct {
 	Deleted   int64 `json:"deleted"`
 	Noops     int64 `json:"noops"`
 	Conflicts int64 `json:"version_conflicts"`
+	// Refused is esmig's own: documents that a range leaves behind. A task says
+	// it in its failures.
+	Refused int64 `json:"refused,omitempty"`
 }
 
-func (c counts) done() int64 { return c.Created + c.Updated + c.Deleted + c.Noops + c.Conflicts }
+func (c counts) done() int64 {
+	return c.Created + c.Updated + c.Deleted + c.Noops + c.Conflicts + c.Refused
+}
 
 // failure is a document that the destination refused, or, without an ID, a
 // search that failed.

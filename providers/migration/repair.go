@@ -53,6 +53,10 @@ func (t *task) compareAll(ctx context.Context, j providers.Journal, d done, v *p
 	if err := t.refreshDestination(ctx); err != nil {
 		return nil, err
 	}
+	var err error
+	if d.left, err = t.lookBehind(ctx, d); err != nil {
+		return nil, err
+	}
 	if err := t.counts(ctx, d, v); err != nil {
 		return nil, err
 	}

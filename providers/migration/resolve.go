@@ -50,9 +50,14 @@ type span struct {
 	From      int64 `json:"from"`
 	To        int64 `json:"to"`
 	Documents int64 `json:"documents"`
+	// IDs: these documents and no others.
+	IDs []string `json:"ids,omitempty"`
 }
 
 func (s span) query() any {
+	if len(s.IDs) > 0 {
+		return object{"ids": object{"values": s.IDs}}
+	}
 	if s.From <= 0 && s.To < 0 {
 		return nil
 	}

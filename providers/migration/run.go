@@ -22,6 +22,7 @@ type run struct {
 	dest    destination
 	l       *ledger
 	stream  *streamer // nil: by reindex
+	second  *streamer // of a copy by reindex: for ranges with refused documents
 	watcher *watcher
 	nodes   []providers.Cluster // of the destination, to begin tasks on in turn
 	gate    *gate               // how many ranges run at the same time
@@ -38,6 +39,10 @@ type run struct {
 	paused bool
 	fault  trouble
 	errs   []error
+	// admitted are the keys of refused documents that are left behind. retries:
+	// any number may be.
+	admitted map[string]bool
+	retries  bool
 }
 
 // Run copies. What ctx ends goes on in the next call: tasks that run on the
@@ -47,6 +52,9 @@ func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, 
 	defer stop()
 	r := &run{task: t, j: j, live: map[*unit]taskStatus{}}
 	err := r.prepare(ctx)
+	if err == nil {
+		r.admit()
+	}
 	for err == nil {
 		if err = r.work(ctx, r.l.units); err == nil {
 			err = r.tailPass(ctx)
@@ -72,7 +80,7 @@ func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, 
 	if err != nil {
 		return result(r.fault.add(c), r.fault.failed()), nil, err
 	}
-	d := r.l.done(r.dest)
+	d := r.l.done(r.task, r.dest)
 	d.Dest = r.dstName + "/" + r.destIndex
 	return d.Result, providers.Encode(d), nil
 }
@@ -80,14 +88,7 @@ func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, 
 // prepare finds out where the task stands, and makes the cut if nothing was
 // begun.
 func (r *run) prepare(ctx context.Context) (err error) {
-	if r.info, r.remote, err = r.connection(ctx); err != nil {
-		return err
-	}
-	nodes := r.lookAtNodes(ctx, r.info)
-	r.chooseTogether(r.info, nodes)
-	r.nodes, r.gate = r.spread(ctx, r.info, nodes), newGate(r.together, r.most)
-	r.watcher = newWatcher(ctx, r.task, r.info)
-	if r.dest, err = r.lookAtDestination(ctx); err != nil {
+	if err := r.meet(ctx); err != nil {
 		return err
 	}
 	if r.l, err = replay(r.j); err != nil {
@@ -120,6 +121,20 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	r.l.cut(cut)
 	return r.relax(ctx)
+}
+
+// meet finds out who the clusters are and how much may run at the same time.
+// What is followed ends with ctx.
+func (r *run) meet(ctx context.Context) (err error) {
+	if r.info, r.remote, err = r.connection(ctx); err != nil {
+		return err
+	}
+	nodes := r.lookAtNodes(ctx, r.info)
+	r.chooseTogether(r.info, nodes)
+	r.nodes, r.gate = r.spread(ctx, r.info, nodes), newGate(r.together, r.most)
+	r.watcher = newWatcher(ctx, r.task, r.info)
+	r.dest, err = r.lookAtDestination(ctx)
+	return err
 }
 
 // take decides on the way. A copy that goes on may take another one than it
@@ -206,12 +221,18 @@ func (r *run) resume(ctx context.Context) error {
 		}
 	}
 	following, ended, again := 0, 0, 0
+	waited := map[int]bool{}
 	var err error
 	r.l.each(func(u *unit) {
 		if err != nil || !u.open() {
 			return
 		}
-		if r.stream == nil {
+		if r.stream == nil && r.info.Flavor == providers.Serverless && u.task == "" {
+			if !waited[u.index] {
+				waited[u.index] = true
+				err = r.outwait(ctx, r.l.indices[u.index])
+			}
+		} else if r.stream == nil {
 			var end *taskAnswer
 			if end, err = r.locate(ctx, u); end != nil && judge(*end).what == fine {
 				ended++
@@ -280,7 +301,7 @@ func (r *run) work(ctx context.Context, units []*unit) error {
 	enough()
 	helpers.Wait()
 	r.progress(nil, taskStatus{}, true)
-	if f := r.fault.finding(r.task); f != nil {
+	if f := r.fault.finding(r.task, r.l.refused(r.task)); f != nil {
 		return f
 	}
 	if ctx.Err() != nil {

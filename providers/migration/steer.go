@@ -170,6 +170,7 @@ func (t *task) Status(ctx context.Context, j providers.Journal) (providers.Statu
 			s.RangesDone++
 			s.Done += u.counts.done()
 			s.Total += u.counts.Total
+			s.Refused += u.counts.Refused
 			return
 		}
 		i, asked := byUnit[u]

@@ -36,7 +36,6 @@ type streamer struct {
 	gate   *gate
 	speed  *speed
 	memory *semaphore.Weighted
-	buried sync.Map // dead letters of this run; a range that starts again meets them again
 	sizes
 }
 
@@ -82,7 +81,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			if err := s.ended(ctx, u, x, got); !errors.Is(err, errSuspect) {
+			if err := s.ended(ctx, u, x, got.counts, got.letters); !errors.Is(err, errSuspect) {
 				return err
 			}
 			begun--
@@ -115,38 +114,38 @@ func (s *streamer) most(x *sourceIndex) int {
 	return min(cmp.Or(s.size, mostDocuments), cmp.Or(x.Window, mostDocuments))
 }
 
-// ended closes the account of a range and records it.
-func (s *streamer) ended(ctx context.Context, u *unit, x *sourceIndex, got tally) error {
-	if len(got.refused) > 0 {
-		t := &trouble{what: refused, unit: u, index: x.Name, counts: got.counts}
-		for _, r := range got.refused {
-			t.failures = append(t.failures, r.failure)
-		}
-		t.err = parseFailure(t.failures[0])
-		return t
+// ended closes the account of a range and records it. letters are what the
+// destination refused of it.
+func (r *run) ended(ctx context.Context, u *unit, x *sourceIndex, c counts, letters []providers.DeadLetter) error {
+	if len(letters) > 0 && !r.leave(letters) {
+		return &trouble{what: refused, unit: u, index: x.Name, counts: c, letters: letters}
 	}
-	if got.done() != got.Total {
-		return &trouble{what: unclosed, unit: u, index: x.Name, counts: got.counts}
+	if c.Refused = int64(len(letters)); c.done() != c.Total {
+		return &trouble{what: unclosed, unit: u, index: x.Name, counts: c}
 	}
-	if err := s.explain(ctx, u, got.counts); err != nil {
+	var left refusedDocs
+	left.add(letters...)
+	if err := r.explain(ctx, u, c, left); err != nil {
 		return err
 	}
-	return s.end(u, got.counts)
+	own := min(u.made, c.Conflicts)
+	c.Created, c.Conflicts = c.Created+own, c.Conflicts-own
+	return r.end(u, c, left)
 }
 
 // errSuspect: a node of the destination restarted while the range was copied.
 var errSuspect = errors.New("some of it may be lost")
 
-// end records that all of a range is acknowledged.
-func (r *run) end(u *unit, c counts) error {
-	if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c}); err != nil {
+// end records that all of a range is acknowledged, but for what is refused.
+func (r *run) end(u *unit, c counts, left refusedDocs) error {
+	if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c, Refused: left}); err != nil {
 		return err
 	}
 	r.mu.Lock()
 	delete(r.live, u)
 	suspect := u.suspect
 	if !suspect {
-		u.counts = &c
+		u.counts, u.refused, u.leftOut = &c, left, nil
 	}
 	r.mu.Unlock()
 	if suspect {
@@ -167,17 +166,17 @@ func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any,
 	var mu sync.Mutex
 	var got tally
 	seen := func(t tally) error {
-		if err := s.bury(x, t.refused); err != nil {
+		letters := s.streamed(x, t.refused)
+		if err := s.bury(letters); err != nil {
 			return err
-		}
-		for i := range t.refused { // it was handed on and is not kept
-			t.refused[i].doc = rawHit{}
 		}
 		mu.Lock()
 		got.add(t)
+		got.letters = append(got.letters, letters...)
+		got.Refused = int64(len(got.letters))
 		status := taskStatus{counts: got.counts}
 		status.Retries.Bulk = got.rejections
-		enough := len(got.refused) >= mostRefused
+		enough := len(got.letters) >= max(mostRefused, s.maxRefused+1)
 		mu.Unlock()
 		s.progress(u, status, false)
 		if enough {

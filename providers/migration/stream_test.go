@@ -66,13 +66,34 @@ type hand struct {
 	*memJournal
 	mu      sync.Mutex
 	letters []providers.DeadLetter
+	keep    func(providers.DeadLetter) bool
 }
 
-func (h *hand) Refused(d providers.DeadLetter) error {
+func (h *hand) Refused(ds []providers.DeadLetter) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.letters = append(h.letters, d)
+	h.letters = append(h.letters, ds...)
 	return nil
+}
+
+func (h *hand) Retain(keep func(providers.DeadLetter) bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.keep = keep
+}
+
+// kept are the ids of the letters that stay, sorted.
+func (h *hand) kept() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	out := []string{}
+	for _, d := range h.letters {
+		if h.keep(d) && len(d.Source) > 0 && !slices.Contains(out, d.ID) {
+			out = append(out, d.ID)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // A process that is killed at any record goes on at the next start, and no

@@ -19,6 +19,7 @@ type tally struct {
 	counts
 	rejections int64
 	refused    []refusal
+	letters    []providers.DeadLetter
 }
 
 // refusal is a document that the destination does not take.
@@ -33,7 +34,6 @@ func (a *tally) add(b tally) {
 	a.Noops += b.Noops
 	a.Conflicts += b.Conflicts
 	a.rejections += b.rejections
-	a.refused = append(a.refused, b.refused...)
 }
 
 // The pauses before documents that were rejected are sent again.

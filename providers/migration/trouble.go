@@ -1,7 +1,6 @@
 package migration
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,6 +37,7 @@ type trouble struct {
 	index    string
 	counts   counts
 	failures []failure
+	letters  []providers.DeadLetter // refused: what is known of the documents
 	err      *elasticsearch.Error
 	others   []*trouble
 }
@@ -67,7 +67,7 @@ func (t *trouble) add(c counts) counts {
 
 func (t *trouble) failed() (n int64) {
 	for _, o := range t.others {
-		n += int64(len(o.failures))
+		n += int64(len(o.letters))
 	}
 	return n
 }
@@ -156,20 +156,20 @@ func parseFailure(f failure) *elasticsearch.Error {
 
 const goOn = "Run \"esmig apply\" again when this is mended; what is done is not done again."
 
-// finding tells of all ranges that failed at once; nil: none.
-func (t *trouble) finding(of *task) error {
+// finding tells of all ranges that failed at once; nil: none. left is what
+// ranges that ended well leave behind.
+func (t *trouble) finding(of *task, left refusedDocs) error {
 	if len(t.others) == 0 {
 		return nil
 	}
 	to := of.dstName + "/" + of.destIndex
-	var refusals []failure
+	some := false
 	for _, o := range t.others {
-		if o.what == refused {
-			refusals = append(refusals, o.failures...)
-		}
+		left.add(o.letters...)
+		some = some || o.what == refused
 	}
-	if len(refusals) > 0 {
-		return refusalFinding(of, refusals)
+	if some {
+		return refusalFinding(of, left.letters(of))
 	}
 	o := t.others[0]
 	where := fmt.Sprintf("Range %s of %s", o.unit.id, o.index)
@@ -196,56 +196,21 @@ func (t *trouble) finding(of *task) error {
 	return f
 }
 
-var (
-	atSource   = regexp.MustCompile(`\s+at \[Source: .*`) // repeats the document
-	position   = regexp.MustCompile(`^\[\d+:\d+\] `)
-	ofDocument = regexp.MustCompile(` (in|of) document with id '.*`)
-	fieldType  = regexp.MustCompile(`field \[([^\]]+)\] of type \[([^\]]+)\]`)
-	introduced = regexp.MustCompile(`introduction of \[([^\]]+)\]`)
-	noPipeline = regexp.MustCompile(`pipeline with id \[([^\]]+)\] does not exist`)
-)
-
 // refusalFinding groups refused documents by reason, with an example of each
 // and what to do about it.
-func refusalFinding(of *task, failures []failure) *providers.Finding {
-	type group struct {
-		reason, example, value string
-		documents              int
-	}
-	var groups []*group
-	by := map[string]*group{}
-	for _, f := range failures {
-		e := parseFailure(f)
-		plain := func(s string) string {
-			return atSource.ReplaceAllString(ofDocument.ReplaceAllString(position.ReplaceAllString(s, ""), ""), "")
-		}
-		reason, value := e.Type+": "+plain(e.Reason), plain(e.RootCause)
-		g := by[reason]
-		if g == nil {
-			g = &group{reason: reason, example: f.ID, value: value}
-			by[reason], groups = g, append(groups, g)
-		}
-		g.documents++
-	}
-	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(b.documents, a.documents) })
+func refusalFinding(of *task, letters []providers.DeadLetter) *providers.Finding {
+	groups := providers.Refusals(letters)
 	var b strings.Builder
-	for i, g := range groups {
-		if i == 10 {
-			fmt.Fprintf(&b, "and %d other reasons\n", len(groups)-i)
-			break
-		}
-		fmt.Fprintf(&b, "%s\n    %s %s", g.reason, humanize.Comma(int64(g.documents)), plural(g.documents, "document", "documents"))
-		if g.example != "" {
-			fmt.Fprintf(&b, ", for example %s", quoteID(g.example))
-		}
-		if g.value != "" {
-			fmt.Fprintf(&b, ": %s", g.value)
-		}
-		fmt.Fprintf(&b, "\n    %s\n", advice(of, g.reason+" "+g.value))
+	b.WriteString(providers.RefusalText(groups))
+	if of.script != nil {
+		b.WriteString("There may be more: a reindex ends with the first batch in which documents are refused, and because of the script the documents cannot be copied in another way.\n")
+	}
+	if n := int64(len(letters)); of.maxRefused > 0 {
+		fmt.Fprintf(&b, "These are %s documents, and max_refused allows %s. ", humanize.Comma(n), humanize.Comma(int64(of.maxRefused)))
 	}
 	b.WriteString(goOn)
 	f := providers.NewError("documents_refused", "", "The destination refused documents", b.String())
-	if len(groups) == 1 && strings.Contains(groups[0].reason, noSuchPipeline(of.pipeline)) && of.pipeline != "" {
+	if len(groups) == 1 && strings.Contains(groups[0].Reason, noSuchPipeline(of.pipeline)) && of.pipeline != "" {
 		f.Arg = "dest.pipeline"
 	}
 	return f
@@ -295,15 +260,7 @@ func advice(of *task, reason string) string {
 	return fmt.Sprintf("Change the mappings or settings of %s so that it takes these documents, or exclude them with source { query }.", to)
 }
 
-// quoteID shows an id, which may hold anything, as one word.
-func quoteID(id string) string {
-	for _, r := range id {
-		if r <= ' ' || r == '"' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return fmt.Sprintf("%q", id)
-		}
-	}
-	return id
-}
+func quoteID(id string) string { return providers.QuoteID(id) }
 
 // What an error of a cluster says, without the caller knowing its type.
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 
@@ -74,6 +75,9 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 	if err := t.refreshDestination(ctx); err != nil {
 		return v, err
 	}
+	if d.left, err = t.lookBehind(ctx, d); err != nil {
+		return v, err
+	}
 	if err := t.counts(ctx, d, &v); err != nil {
 		return v, err
 	}
@@ -116,7 +120,7 @@ func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) e
 			v.Notes = append(v.Notes, text)
 		}
 	}
-	v.Identical = min(v.Identical, max(0, v.Source-v.Missing))
+	v.Identical = min(v.Identical, max(0, v.Source-v.Missing-v.Refused))
 	return nil
 }
 
@@ -124,7 +128,7 @@ func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) e
 // ids. Where contents were compared, each document is there with its own, and
 // it is only said.
 func (t *task) fewer(ctx context.Context, v *providers.Verification) error {
-	total, all := v.Source, append([]providers.Peer{{Task: t}}, t.peers...)
+	total, all := v.Source-v.Refused, append([]providers.Peer{{Task: t}}, t.peers...)
 	for i, p := range all {
 		k, ok := p.Task.(*task)
 		if !ok || len(all) == 1 || i > 0 && p.Done == nil || k.changesID || k.dropsIt || k.existing == "keep" || k.existing == "overwrite" {
@@ -141,7 +145,11 @@ func (t *task) fewer(ctx context.Context, v *providers.Verification) error {
 		if err != nil {
 			return err
 		}
-		total += n
+		left, err := k.lookBehind(ctx, d)
+		if err != nil {
+			return err
+		}
+		total += n - left.len()
 	}
 	if v.Destination >= total {
 		return nil
@@ -211,6 +219,10 @@ func (t *task) counts(ctx context.Context, d done, v *providers.Verification) er
 		return err
 	}
 	want := v.Source
+	if d.left != nil {
+		v.Refused = d.left.len()
+		want -= d.left.absent
+	}
 	if t.dropsIt {
 		want -= d.Result.Noops
 		v.Notes = append(v.Notes, "the script leaves documents out, so counts need not be equal")
@@ -264,6 +276,7 @@ func (t *task) sample(ctx context.Context, j providers.Journal, d done, v *provi
 		if err != nil {
 			return err
 		}
+		docs = slices.DeleteFunc(docs, func(h drawn) bool { return d.left.has(h.hit) })
 		for len(docs) > 0 {
 			n := min(len(docs), max(1, x.Size), 250)
 			if err := t.compareDrawn(ctx, x, docs[:n], why == "", t.external(destination{Stream: d.Stream}), v, &missing); err != nil {

@@ -84,6 +84,9 @@ func (c *comparison) prepare(ctx context.Context, contents bool) (err error) {
 		if err != nil {
 			return err
 		}
+		if d.left, err = t.lookBehind(ctx, d); err != nil {
+			return err
+		}
 		c.sources = append(c.sources, t.sourceSide(d))
 	}
 	var bytes, documents int64
@@ -123,7 +126,9 @@ func (c *comparison) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		all += n
+		if all += n; s.left != nil {
+			all -= s.left.absent
+		}
 	}
 	here, err := c.dest.count(ctx)
 	if err != nil || here <= all {
@@ -176,6 +181,11 @@ func (c *comparison) whole(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	for _, s := range c.sources {
+		if err := s.withoutRefused(ctx, from); err != nil {
+			return err
+		}
+	}
 	suspects, err := c.open(ctx, from, to)
 	if err != nil {
 		return err
@@ -203,6 +213,7 @@ func (c *comparison) progress(n int64) {
 func (c *comparison) tell(contents bool) {
 	v := c.v
 	v.Missing = 0 // counts can only guess it
+	v.Compared = max(0, v.Compared-v.Refused)
 	for _, m := range c.found {
 		switch m.what {
 		case missing:

@@ -293,7 +293,7 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 			if at >= 0 {
 				there = slices.Delete(slices.Clone(there), at, at+1)
 			}
-			if m.what == missing || len(m.diff) > 0 {
+			if (m.what == missing || len(m.diff) > 0) && !o.side.left.has(o.hit) {
 				c.found = append(c.found, m.light())
 			}
 		}

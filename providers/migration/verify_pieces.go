@@ -42,6 +42,9 @@ type side struct {
 	aggregates, scripts atomic.Bool
 	// few: ids and digests of all documents may pass through esmig.
 	few bool
+	// What a source's destination has refused, and what of it is left behind.
+	refusals refusedDocs
+	left     *leftBehind
 }
 
 // part is one concrete index of a side.
@@ -79,7 +82,7 @@ func (t *task) destinationSide(ctx context.Context) (*side, error) {
 // sourceSide is what a finished migration took. What was written since is not
 // part of it.
 func (t *task) sourceSide(d done) *side {
-	s := &side{task: t, title: t.srcName + "/" + t.index, run: d.Run}
+	s := &side{task: t, title: t.srcName + "/" + t.index, run: d.Run, refusals: d.Refused, left: d.left}
 	for _, x := range d.Indices {
 		s.parts = append(s.parts, &part{x: x})
 	}

@@ -3,7 +3,9 @@ package migration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -177,16 +179,11 @@ func nextLook(all []*followed, last time.Duration) time.Duration {
 func (t *task) running(ctx context.Context, info providers.Info) (map[string]taskAnswer, error) {
 	out := map[string]taskAnswer{}
 	if info.Flavor == providers.Serverless {
-		var list struct {
-			Reindex []struct {
-				taskAnswer
-				ID string `json:"id"`
-			} `json:"reindex"`
-		}
-		if err := get(ctx, t.dst, "/_reindex", nil, &list); err != nil {
+		list, err := t.reindexes(ctx)
+		if err != nil {
 			return unlisted(err)
 		}
-		for _, r := range list.Reindex {
+		for _, r := range list {
 			out[r.ID] = r.taskAnswer
 		}
 		return out, nil
@@ -209,6 +206,61 @@ func unlisted(err error) (map[string]taskAnswer, error) {
 	}
 	return nil, err
 }
+
+// running reindexes as Serverless lists them: without what they were sent with.
+type reindexed struct {
+	taskAnswer
+	ID          string `json:"id"`
+	Description string `json:"description"` // "reindex from [host=…][orders] to [orders]"
+}
+
+func (t *task) reindexes(ctx context.Context) ([]reindexed, error) {
+	var list struct {
+		Reindex []reindexed `json:"reindex"`
+	}
+	return list.Reindex, get(ctx, t.dst, "/_reindex", nil, &list)
+}
+
+// outwait waits, on Serverless, until no reindex from an index to the
+// destination runs that the journal does not know: it may be the one whose
+// answer was lost, and beside it a second one could put documents into a data
+// stream twice, if that rolls over meanwhile. What it brought is then seen on
+// the destination (rest).
+func (r *run) outwait(ctx context.Context, x *sourceIndex) error {
+	told := false
+	for wait := firstLook; ; wait = min(2*wait, lastLook) {
+		// The request itself may still be under way to the destination.
+		if err := sleep(ctx, max(wait, afterLost)); err != nil {
+			return err
+		}
+		var list []reindexed
+		err := r.patiently(ctx, func() (err error) { list, err = r.reindexes(ctx); return err })
+		if errors.Is(err, providers.ErrDenied) || notImplemented(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		known := map[string]bool{}
+		r.mu.Lock()
+		r.l.each(func(u *unit) { known[u.task] = true })
+		r.mu.Unlock()
+		stranger := slices.ContainsFunc(list, func(t reindexed) bool {
+			return !known[t.ID] && strings.Contains(t.Description, "["+x.Name+"] to ["+r.destIndex+"]")
+		})
+		if !stranger {
+			return nil
+		}
+		if !told {
+			told = true
+			r.j.Note(fmt.Sprintf("A reindex of %s into %s runs on %s whose beginning was not recorded; it is waited for before its range is looked at.", x.Name, r.destIndex, r.dstName))
+		}
+	}
+}
+
+// afterLost is how long a request may still be on its way after its answer was
+// given up.
+const afterLost = 2 * time.Second
 
 // listed is a running task in the list of tasks.
 type listed struct {

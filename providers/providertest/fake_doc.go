@@ -143,7 +143,7 @@ func (f *Fake) apply(w write) (obj, error) {
 	}
 	key := docKey{w.id, ix.shardOf(w.id, w.routing)}
 	old := ix.docs[key]
-	if old != nil && old.deleted && time.Since(old.at) > time.Minute {
+	if old != nil && old.deleted && time.Since(old.at) > ix.gcDeletes() {
 		old = nil
 	}
 	if err := ix.conflict(w, key, old); err != nil {
@@ -190,6 +190,15 @@ func (f *Fake) apply(w write) (obj, error) {
 	}
 	return obj{"_index": ix.name, "_id": w.id, "_version": n.version, "result": result, "_seq_no": n.seq, "_primary_term": 1,
 		"_shards": obj{"total": 2, "successful": 1, "failed": 0}, "status": status}, nil
+}
+
+// gcDeletes is how long the version of a deleted document is remembered.
+func (ix *index) gcDeletes() time.Duration {
+	s, _ := ix.settings["index.gc_deletes"].(string)
+	if d, err := time.ParseDuration(s); err == nil {
+		return d
+	}
+	return time.Minute
 }
 
 func (ix *index) conflict(w write, key docKey, old *doc) error {

@@ -104,8 +104,12 @@ func seconds(s float64) string { return strconv.FormatFloat(s, 'f', 3, 64) }
 
 func outcome(e engine.VerifyDone) string {
 	v := e.Verification
-	return strings.Join(append([]string{fmt.Sprintf("%s: %d documents on the source, %d on the destination, %d compared, %d identical",
-		v.Method, v.Source, v.Destination, v.Compared, v.Identical)}, v.Notes...), "\n")
+	text := fmt.Sprintf("%s: %d documents on the source, %d on the destination, %d compared, %d identical",
+		v.Method, v.Source, v.Destination, v.Compared, v.Identical)
+	if v.Refused > 0 {
+		text += fmt.Sprintf(", %d refused", v.Refused)
+	}
+	return strings.Join(append([]string{text}, v.Notes...), "\n")
 }
 
 func examples(v providers.Verification) string {

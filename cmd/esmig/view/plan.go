@@ -112,6 +112,8 @@ func (p *printer) summary(s *engine.Step) safe {
 	switch s.Action {
 	case engine.Migrate, engine.Resume:
 		return cleanf("%s → %s/%s", s.Source, s.Cluster, s.ID)
+	case engine.Retry:
+		return cleanf("%s → %s/%s: %s", s.Source, s.Cluster, s.ID, s.Reason)
 	case engine.Verify:
 		return cleanf("%s and %s/%s are compared", s.Source, s.Cluster, s.ID)
 	case engine.Restore:
@@ -131,7 +133,7 @@ func (p *printer) summary(s *engine.Step) safe {
 
 // beside: the reason is short and stands on the step's own line.
 func beside(a engine.Action) bool {
-	return a == engine.Adopt || a == engine.Update || a == engine.Forget
+	return a == engine.Adopt || a == engine.Update || a == engine.Forget || a == engine.Retry
 }
 
 func settings(held []providers.PipelineSetting) string {
@@ -295,7 +297,7 @@ func totals(plan *engine.Plan) (out []string) {
 	}{
 		{engine.Create, "create"}, {engine.Update, "update"}, {engine.Replace, "replace"}, {engine.Delete, "delete"},
 		{engine.Adopt, "adopt"}, {engine.Forget, "forget"}, {engine.Migrate, "migrate"}, {engine.Resume, "go on with"},
-		{engine.Verify, "verify"}, {engine.Restore, "restore"},
+		{engine.Retry, "retry"}, {engine.Verify, "verify"}, {engine.Restore, "restore"},
 	} {
 		if n[t.action] == 0 {
 			continue

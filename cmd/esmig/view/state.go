@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/state"
 )
 
@@ -46,6 +47,9 @@ func (p *printer) object(x *state.Object) {
 	}
 	for _, w := range x.Withheld {
 		text += cleanf(", %s withheld", short(w))
+	}
+	if n := providers.RefusedDocuments(x.Refused); n > 0 {
+		text += cleanf(", %s refused", count(n, "document"))
 	}
 	if x.Pending != nil {
 		text += cleanf(", %s begun %s and not finished", x.Pending.Action, x.Pending.Since)

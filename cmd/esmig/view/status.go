@@ -34,8 +34,14 @@ func Status(w io.Writer, s *engine.Status, o Options) {
 
 func (p *printer) migration(m engine.MigrationStatus) {
 	p.line(p.paint(p.bold, p.address(m.Addr)), cleanf("%s → %s", m.Source, m.Dest))
+	refused := providers.RefusedDocuments(m.Refused)
 	if s := m.Status; s != nil {
 		p.progress(*s)
+		refused = s.Refused
+	}
+	if refused > 0 {
+		p.wrapped(4, count(refused, "document")+" refused by the destination, kept as dead letters")
+		p.wrapped(4, strings.TrimRight(providers.RefusalText(m.Refused), "\n"))
 	}
 	switch v := m.Verified; {
 	case v == nil:

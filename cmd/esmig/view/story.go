@@ -108,13 +108,39 @@ func (s *story) done(e engine.StepDone) {
 		} else {
 			s.good(e.Addr, timed(count(e.Result.Read, "document"))+"   "+rate(e.Result.Read, e.Seconds))
 			s.account(*e.Result)
+			s.refused(e.Result.Refused)
 		}
 		s.copied = e.Addr
+	case engine.Retry:
+		s.retried(e)
 	case engine.Verify: // VerifyDone says it
 	case engine.Repair:
 		s.repaired(e)
 	default:
 		s.good(e.Addr, timed(past(e.Action)))
+	}
+}
+
+// retried tells what became of documents that were sent again.
+func (s *story) retried(e engine.StepDone) {
+	r := providers.Result{}
+	if e.Result != nil {
+		r = *e.Result
+	}
+	s.copied = e.Addr
+	text := "sent again: " + count(r.Read, "document")
+	if r.Failed > 0 {
+		s.bad(e.Addr, text+", "+humanize.Comma(r.Failed)+" refused again")
+		s.refused(r.Refused)
+		return
+	}
+	s.good(e.Addr, text)
+}
+
+// refused says why documents were refused, and what to do.
+func (s *story) refused(rs []providers.Refusal) {
+	if len(rs) > 0 {
+		s.wrapped(3, strings.TrimRight(providers.RefusalText(rs), "\n"))
 	}
 }
 
@@ -201,17 +227,21 @@ func (s *story) failed(e engine.StepFailed) {
 func (s *story) verified(e engine.VerifyDone, copied providers.Addr) {
 	v := e.Verification
 	text := ""
+	there := humanize.Comma(v.Source - v.Missing - v.Refused)
 	switch {
 	case v.Compared == 0 && e.Same:
-		text = fmt.Sprintf("%s of %s there, by count", humanize.Comma(v.Source-v.Missing), count(v.Source, "document"))
+		text = fmt.Sprintf("%s of %s there, by count", there, count(v.Source, "document"))
 	case v.Compared == 0:
 		text = fmt.Sprintf("%s of %s", humanize.Comma(v.Destination), count(v.Source, "document"))
-	case v.Compared < v.Source && e.Same:
-		text = fmt.Sprintf("%s of %s there, %s compared: identical", humanize.Comma(v.Source-v.Missing), count(v.Source, "document"), humanize.Comma(v.Compared))
-	case v.Compared < v.Source:
+	case v.Compared+v.Refused < v.Source && e.Same:
+		text = fmt.Sprintf("%s of %s there, %s compared: identical", there, count(v.Source, "document"), humanize.Comma(v.Compared))
+	case v.Compared+v.Refused < v.Source:
 		text = fmt.Sprintf("%s of a sample of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Compared))
 	default:
 		text = fmt.Sprintf("%s of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Source))
+	}
+	if v.Refused > 0 {
+		text += ", " + humanize.Comma(v.Refused) + " refused"
 	}
 	var a fmt.Stringer = title("verified")
 	if copied != e.Addr {
@@ -308,6 +338,7 @@ func (s *story) summary(e engine.Summary) {
 		add(e.Verified, "verified")
 	}
 	add(e.Repaired, "repaired")
+	add(e.Retried, "sent again")
 	add(e.Restored, "restored")
 	add(e.Unverified, "not the same on both sides")
 	add(e.Failed, "failed")
@@ -330,6 +361,9 @@ func (s *story) summary(e engine.Summary) {
 	}
 	if len(parts) == 0 {
 		parts = []string{"nothing to do"}
+	}
+	if e.Refused > 0 {
+		parts = append(parts, count(e.Refused, "document")+" refused")
 	}
 	s.wrapped(0, fmt.Sprintf("%s: %s. %s", word, strings.Join(parts, ", "), took(e.Seconds)))
 	switch word {
