@@ -20,6 +20,8 @@ type instance struct {
 	addr providers.Addr
 	each cty.Value         // each.value
 	args map[string]*thunk // nested ones as "source.index"
+
+	assumed bool // see assume
 }
 
 // skip says that a block is not evaluated, because its file has syntax errors.
@@ -52,6 +54,7 @@ func (l *loader) expandEach(d *decl) bool {
 	d.set = ty.IsSetType()
 	switch {
 	case !v.IsKnown():
+		l.notLookedAt(d, r)
 		return false
 	case v.IsNull():
 		l.errorf(r, "Invalid for_each", "The value of for_each is null. For no instance at all write an empty map, {}.")
@@ -69,6 +72,7 @@ func (l *loader) expandEach(d *decl) bool {
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
 		if !k.IsKnown() {
+			l.notLookedAt(d, r)
 			return false
 		}
 		if k.IsNull() {
@@ -112,7 +116,11 @@ func (l *loader) argument(in *instance, a *providers.Attr, b *body, syntax *hcls
 			l.blank(syntax.Expr)
 		}
 		var ok bool
-		if v, ok = l.convert(l.eval(syntax.Expr, scope{in: in, secret: a.Sensitive}), a, syntax); !ok {
+		v = l.eval(syntax.Expr, scope{in: in, secret: a.Sensitive})
+		if l.Lenient && !l.diags.HasErrors() {
+			v = l.assume(in, v, a)
+		}
+		if v, ok = l.convert(v, a, syntax); !ok {
 			return cty.DynamicVal
 		}
 	}

@@ -143,14 +143,16 @@ func (l *loader) loadBlocks() {
 			for _, in := range d.instances {
 				args := l.args(in)
 				b := &Block{Addr: in.addr, Kind: d.kind, DeclRange: d.block.DefRange(), AttrRanges: attrRanges(d.body),
-					Refs: l.refs(in), DependsOn: depends, Lifecycle: life, Secrets: secretLeaves(args)}
+					Refs: l.refs(in), DependsOn: depends, Lifecycle: life, Secrets: secretLeaves(args), Assumed: in.assumed, in: in}
 				b.Args, _ = args.UnmarkDeep()
 				l.secret(b.Secrets...)
 				l.cfg.Blocks = append(l.cfg.Blocks, b)
 			}
 		}
 	}
-	l.sameObject()
+	if !l.Lenient { // assumed names may be the same
+		l.sameObject()
+	}
 }
 
 // sameObject finds blocks that declare one object of one cluster twice.

@@ -2,7 +2,9 @@
 // all kinds with their arguments evaluated and complete, clusters, references
 // between blocks, and the places in the files that diagnostics point at. It
 // never talks to a cluster and knows no kind by name. Start reading at Load;
-// eval.go has the evaluation, which is lazy, argument by argument.
+// eval.go has the evaluation, which is lazy, argument by argument. The way back,
+// from a value to where it is written, is spot.go; rewrite.go changes what
+// stands there, and layout.go keeps everything around it.
 package config
 
 import (
@@ -35,6 +37,8 @@ type Config struct {
 	// SecretVariables are the values of sensitive variables by name, for the
 	// salted hashes of a plan file.
 	SecretVariables map[string]string
+
+	loader *loader // for Spot
 }
 
 // Settings is the esmig block.
@@ -66,6 +70,11 @@ type Block struct {
 	Refs       []Ref
 	DependsOn  []providers.Addr // from depends_on; a block with for_each is its whole
 	Lifecycle  Lifecycle
+	// Assumed says that a value was assumed in the place of a variable that has
+	// none (Options.Lenient).
+	Assumed bool
+
+	in *instance
 }
 
 // Ref is a reference from a block's expressions to another block.

@@ -114,7 +114,7 @@ func (l *loader) eval(e hcl.Expression, sc scope) cty.Value {
 	if diags.HasErrors() {
 		return cty.DynamicVal
 	}
-	if !v.IsWhollyKnown() && !l.diags.HasErrors() {
+	if !v.IsWhollyKnown() && !l.Lenient && !l.diags.HasErrors() {
 		l.errorf(e.Range(), "Unknown value", "This expression has no value before apply. This is a bug of esmig.")
 	}
 	return v

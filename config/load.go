@@ -43,6 +43,10 @@ type Options struct {
 	// Version of esmig that required_version is held against; one that is no
 	// version (a development build) meets every requirement.
 	Version string
+	// Lenient reads files whose variables have no value, for looking at what
+	// they say without one: what a variable would give is taken for absent, or
+	// for the text "(no value)" where something has to stand.
+	Lenient bool
 }
 
 // loader is one Load: what is declared, what is evaluated so far, and what was
@@ -73,6 +77,9 @@ type loader struct {
 	cyclic  bool              // an evaluation cycle was found
 	secrets map[string]bool
 	diags   hcl.Diagnostics
+
+	objects map[hcl.Range]*object     // see Spot
+	roots   map[string]hcl.Expression // of JSON files, by the name in Sources
 }
 
 // Load reads the files of a folder and evaluates all that they say. The Config
@@ -99,7 +106,10 @@ func Load(o Options) (*Config, hcl.Diagnostics) {
 		lost:     map[string]bool{},
 		read:     map[string]string{},
 		secrets:  map[string]bool{},
+		objects:  map[hcl.Range]*object{},
+		roots:    map[string]hcl.Expression{},
 	}
+	l.cfg.loader = l
 	l.funcs = l.functions()
 	for _, k := range o.Kinds {
 		l.kinds[k.Name] = k

@@ -220,6 +220,11 @@ func (l *loader) variable(name string, v *variable) cty.Value {
 			at = def.NameRange
 		}
 		val = l.eval(def.Expr, scope{none: "The default of a variable", secret: v.sensitive})
+	case l.Lenient:
+		if val = cty.UnknownVal(v.ty); v.sensitive {
+			val = val.Mark(sensitive)
+		}
+		return val
 	default:
 		l.errorf(at, "Missing value", "The variable %q has no value. Give it one in one of three ways, or write a default into its block:\n\n    -var '%s=…'\n    %s = … in a file, and -var-file FILE\n    ESMIG_VAR_%s=… in the environment", name, name, name, name)
 		return val

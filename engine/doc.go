@@ -17,6 +17,7 @@
 //	graph.go     references and stages give the order; cycles; DOT and Mermaid
 //	plan.go      Plan from end to end; -target; who the clusters are
 //	diff.go      what to do about one object: the table "What happens when"
+//	ready.go     what of the files the target's flavour does not take
 //	preflight.go what to do about one migration, and what is in its way
 //	withhold.go  pipeline settings that wait until the data is in
 //	planfile.go  a plan on disk, and whether it is still true
@@ -28,6 +29,8 @@
 //	run.go       one step: object, migration, verification, restoring
 //	journal.go   what a running migration gets to write to
 //	steer.go     looking at and steering migrations that run
+//
+// fix.go works out how files are rewritten so that ready.go finds nothing.
 //
 // secrets.go keeps sensitive values out of all of it; diag.go is the one place
 // that makes a diagnostic of an error.

@@ -58,6 +58,9 @@ func (e *Engine) Plan(ctx context.Context, o PlanOptions) (*Plan, error) {
 	if add(ds) {
 		return p, nil
 	}
+	if !o.Destroy && add(e.readiness(nodes, p.Clusters)) {
+		return p, nil
+	}
 	if err := e.decideAll(ctx, p, nodes, o); err != nil {
 		return nil, err
 	}

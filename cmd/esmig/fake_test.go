@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/providers/providertest"
 )
 
@@ -76,7 +77,7 @@ func (s *fakeServer) release() {
 
 // fake runs and asks fake clusters:
 //
-//	fake start NAME [whitelist] [key=ENCODED]  and ESMIG_VAR_NAME is its address
+//	fake start NAME [whitelist] [key=ENCODED] [flavor=FLAVOR]  and ESMIG_VAR_NAME is its address
 //	fake stop NAME                             connections are refused
 //	fake send NAME METHOD PATH [BODY]          as a hand would, the answer is stdout
 //	fake wait NAME METHOD PATH                 keep such requests waiting
@@ -127,6 +128,8 @@ func (f *fakes) start(ts *testscript.TestScript, name string, args []string) {
 	for _, a := range args {
 		if key, ok := strings.CutPrefix(a, "key="); ok {
 			o.APIKeys = []providertest.APIKey{{Encoded: key}}
+		} else if flavor, ok := strings.CutPrefix(a, "flavor="); ok {
+			o.Flavor = providers.Flavor(flavor)
 		} else {
 			o.Whitelist = append(o.Whitelist, a)
 		}

@@ -335,6 +335,9 @@ func newFolder(t *testing.T, hcl string, source, target *server) *folder {
 
 func (f *folder) write(name, text string) {
 	f.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(filepath.Join(f.dir, name)), 0o700); err != nil {
+		f.t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o600); err != nil {
 		f.t.Fatal(err)
 	}

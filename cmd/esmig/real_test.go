@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/esmig/esmig/state"
 )
 
 // The main job on real servers: run by make real, which boots them.
@@ -211,5 +213,46 @@ func dataStream(t *testing.T, to string) {
 	f.esmig(0, "destroy", "-auto-approve")
 	if status, _ := target.try("GET", "/_data_stream/stream-to", ""); status != 404 {
 		t.Errorf("destroy left the data stream: %d", status)
+	}
+}
+
+// TestRealServerlessReadiness: what check -fix makes of a folder with two dozen
+// problems is planned and applied by a server with the face of Serverless, and
+// before it nothing is asked there that Serverless does not have.
+func TestRealServerlessReadiness(t *testing.T) {
+	source, target := lab(t, "source"), lab(t, "serverless")
+	source.wipe("/shop-orders")
+	target.wipe("/shop-orders", "/shop-customers", "/_index_template/shop-logs", "/_index_template/shop-metrics", "/_index_template/shop-audit", "/_component_template/shop-base")
+	source.do("PUT", "/shop-orders", `{"mappings":{"properties":{"@timestamp":{"type":"date"},"customer":{"type":"keyword"},"total":{"type":"double"}}}}`)
+	for i := range 20 {
+		source.do("PUT", fmt.Sprintf("/shop-orders/_doc/%d?refresh=true", i), fmt.Sprintf(`{"@timestamp":"2026-01-%02d","customer":"c","total":%d.5}`, i+1, i))
+	}
+	f := newFolder(t, "", source, target)
+	disk := state.NewMemFS()
+	for _, name := range unready(t, disk, false) {
+		if b, err := disk.ReadFile(name); err != nil {
+			t.Fatal(err)
+		} else if name != "clusters.hcl" { // those of newFolder are there
+			f.write(name, string(b))
+		}
+	}
+	if out := f.esmig(1, "plan"); !strings.Contains(out, "24 errors. Nothing has been changed.") {
+		t.Errorf("the plan does not name everything:\n%s", out)
+	}
+	f.esmig(1, "check", "-target-flavor", "serverless")
+	f.esmig(0, "check", "-target-flavor", "serverless", "-fix", "-auto-approve")
+	f.esmig(0, "check", "-target-flavor", "serverless")
+	f.esmig(2, "plan", "-detailed-exitcode")
+	if out := f.esmig(0, "apply", "-auto-approve"); !strings.Contains(out, "20 of 20 identical") {
+		t.Errorf("apply does not prove the documents:\n%s", out)
+	}
+	f.esmig(0, "plan", "-detailed-exitcode")
+	if b := target.do("GET", "/_index_template/shop-logs", ""); !strings.Contains(string(b), `"data_retention":"30d"`) {
+		t.Errorf("the policy's retention is not on the template: %s", b)
+	}
+	door := *target
+	door.url = target.vars["DOOR_URL"]
+	if b := door.do("GET", "/refused", ""); !strings.Contains(string(b), `"refused":[]`) {
+		t.Errorf("was asked for what Serverless does not have: %s", b)
 	}
 }

@@ -109,7 +109,7 @@ func app(w World) *cli.App {
 		Flags:          []cli.Flag{&cli.StringFlag{Name: "chdir", Usage: "work in `DIR` instead of this folder"}, helpFlag()},
 		// In the order in which they are used.
 		Commands: []*cli.Command{
-			validateCommand(w), planCommand(w), applyCommand(w),
+			validateCommand(w), checkCommand(w), planCommand(w), applyCommand(w),
 			statusCommand(w), pauseCommand(w), resumeCommand(w), throttleCommand(w), retryCommand(w),
 			verifyCommand(w), repairCommand(w), showCommand(w), destroyCommand(w),
 			fmtCommand(w), graphCommand(w), stateCommand(w), unlockCommand(w),

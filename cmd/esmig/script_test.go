@@ -34,10 +34,11 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code":  code,
-			"fake":  fake,
-			"hold":  hold,
-			"until": until,
+			"code":    code,
+			"fake":    fake,
+			"copydir": copydir,
+			"hold":    hold,
+			"until":   until,
 		},
 	})
 }
@@ -76,6 +77,14 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("no match for %q", args[0])
 		}
 	}
+}
+
+// copydir NAME copies testdata/NAME into the folder of the script.
+func copydir(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: copydir NAME")
+	}
+	ts.Check(os.CopyFS(filepath.Join(ts.Getenv("WORK"), args[0]), os.DirFS(filepath.Join("testdata", args[0]))))
 }
 
 // hold STATE locks a state until the script ends, as another esmig would.

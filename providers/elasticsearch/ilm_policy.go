@@ -33,11 +33,16 @@ var ILMPolicy = &providers.Kind{
 	Resource: newILMPolicy,
 }
 
+type ilmPolicy struct {
+	rest
+	addr providers.Addr
+}
+
 func newILMPolicy(in providers.Instance) (providers.Resource, error) {
-	r := newREST(in, "/_ilm/policy/{name}", []string{"{name}"}, canonicalPolicy)
+	r := &ilmPolicy{newREST(in, "/_ilm/policy/{name}", []string{"{name}"}, canonicalPolicy), in.Addr}
 	r.since = "index lifecycle management is part of Elasticsearch since 6.6; Serverless and OpenSearch have other ways"
 	if in.Stored != nil {
-		return &r, nil
+		return r, nil
 	}
 	errs := []error{checkPolicyName("name", r.id)}
 	if err := checkObject("policy", r.body["policy"]); err != nil {
@@ -45,7 +50,7 @@ func newILMPolicy(in providers.Instance) (providers.Resource, error) {
 	} else {
 		errs = append(errs, checkPolicy(object(r.body["policy"]))...)
 	}
-	return &r, errors.Join(errs...)
+	return r, errors.Join(errs...)
 }
 
 // actionDefaults are what servers answer where a policy does not say it:

@@ -1,0 +1,337 @@
+package elasticsearch
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/esmig/esmig/providers"
+)
+
+// Serverless has no lifecycle policies. What a policy did for a data stream its
+// lifecycle does, in the templates of the data streams that named the policy;
+// for a plain index nothing does.
+
+const policySetting = "index.lifecycle.name"
+
+// reference is where settings name a policy.
+type reference struct {
+	policy string
+	path   []string // keys of the settings
+}
+
+// policyOf finds the policy that settings name. One that is null is none.
+func policyOf(settings any) (reference, bool) {
+	for _, s := range eachSetting(object(settings)) {
+		if s.name == policySetting && s.value != nil {
+			return reference{text(s.value), s.path}, true
+		}
+	}
+	return reference{}, false
+}
+
+func group(policy string) string { return "ilm_policy " + policy }
+
+func find[T providers.Resource](peers []providers.Resource, id string) (T, bool) {
+	for _, p := range peers {
+		if t, ok := p.(T); ok && t.ID() == id {
+			return t, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+// noPolicies are the words about a reference to a policy.
+const noPolicies = "Serverless has no lifecycle policies; it answers: Settings [index.lifecycle.name] are not available when running in serverless mode. "
+
+// plainReference is the lack of an index, or of a template for plain indices,
+// that names a policy.
+func plainReference(peers []providers.Resource, ref reference, l *providers.Lack, who string) *providers.Lack {
+	l.Summary = "Not a setting of Serverless"
+	l.Group = group(ref.policy)
+	l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: l.Arg, Path: l.Path}}
+	l.Loss = fmt.Sprintf("Nothing takes the place of the policy %s for %s: only data streams have a lifecycle on Serverless.", ref.policy, who)
+	if p, ok := find[*ilmPolicy](peers, ref.policy); ok {
+		c := convert(p)
+		if c.retention != "" {
+			l.Loss += fmt.Sprintf(" What the policy deleted after %s stays until somebody deletes it.", c.retention)
+		}
+		if c.rolls {
+			l.Loss += " It does not roll over any more, and grows."
+		}
+	}
+	l.Detail = noPolicies + "Leave it out, or make it a data stream with a lifecycle. " + l.Loss
+	return l
+}
+
+// Lacks implements providers.Selective.
+func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []*providers.Lack {
+	if f != providers.Serverless {
+		return nil
+	}
+	out := t.lacks(f)
+	ref, ok := policyOf(t.settings())
+	if !ok {
+		return out
+	}
+	at := lackAt("template", append([]string{"settings"}, ref.path...)...)
+	var streams, plain []string
+	for _, p := range peers {
+		if x, ok := p.(*indexTemplate); ok && slices.Contains(x.ComposedOf(), t.id) {
+			if x.forStreams() {
+				streams = append(streams, x.id)
+			} else {
+				plain = append(plain, x.id)
+			}
+		}
+	}
+	if len(plain) > 0 || len(streams) == 0 {
+		who := "indices of its own templates elsewhere"
+		if len(plain) > 0 {
+			who = "the plain indices of " + strings.Join(plain, ", ")
+		}
+		return append(out, plainReference(peers, ref, at, who))
+	}
+	at.Summary, at.Group = "Not a setting of Serverless", group(ref.policy)
+	at.Fixes = []providers.Fix{{Do: providers.Remove, Arg: at.Arg, Path: at.Path}}
+	at.Detail = noPolicies + fmt.Sprintf("Leave it out; the lifecycle of the data streams stands in %s.", strings.Join(streams, ", "))
+	return append(out, at)
+}
+
+// Lacks implements providers.Selective.
+func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []*providers.Lack {
+	if f != providers.Serverless {
+		return nil
+	}
+	out := t.lacks(f)
+	own, isOwn := policyOf(t.settings())
+	if !t.forStreams() {
+		if isOwn {
+			at := lackAt("template", append([]string{"settings"}, own.path...)...)
+			out = append(out, plainReference(peers, own, at, "the plain indices of "+t.id))
+		}
+		return out
+	}
+	ref, there := own, isOwn
+	declared := object(t.body["template"])["lifecycle"] != nil
+	for _, name := range t.ComposedOf() { // the last one wins
+		c, ok := find[*componentTemplate](peers, name)
+		if !ok {
+			continue
+		}
+		declared = declared || object(c.body["template"])["lifecycle"] != nil
+		if r, ok := policyOf(c.settings()); ok && !isOwn {
+			ref, there = r, true
+		}
+	}
+	if !there {
+		return out
+	}
+	l := lackAt("composed_of")
+	l.Group = group(ref.policy)
+	if isOwn {
+		l = lackAt("template", append([]string{"settings"}, own.path...)...)
+		l.Summary, l.Group = "Not a setting of Serverless", group(ref.policy)
+		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Remove, Arg: l.Arg, Path: l.Path})
+	}
+	p, known := find[*ilmPolicy](peers, ref.policy)
+	switch {
+	case declared && !isOwn:
+		return out // the component template says it
+	case declared:
+		l.Detail = noPolicies + "Leave it out: the template has a lifecycle already."
+	case !known:
+		l.Summary = cmp.Or(map[bool]string{true: "Not a setting of Serverless"}[isOwn], "Data stream under a policy")
+		l.Stuck = "the policy is not declared here, so its retention is not known; declare it with a block ilm_policy, or write the lifecycle yourself"
+		l.Detail = noPolicies + fmt.Sprintf("Write the retention of %s into the template, with DAYS for its days: lifecycle = { data_retention = \"DAYSd\" }. The policy is not declared here, so it is not known.", ref.policy)
+	default:
+		c := convert(p)
+		write := "    lifecycle = " + providers.HCL(c.lifecycle)
+		if !isOwn {
+			l.Summary = "Data stream under a policy"
+			l.Detail = fmt.Sprintf("The policy %s reaches the data streams of this template through a component template. Serverless has no lifecycle policies. Write into template:\n\n%s", ref.policy, write)
+		} else {
+			l.Detail = noPolicies + "Write into template:\n\n" + write
+		}
+		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Add, Arg: "template", Path: []string{"lifecycle"},
+			Value: c.lifecycle, From: p.addr, FromArg: "policy"})
+	}
+	return append(out, l)
+}
+
+// forStreams: names that fit become data streams.
+func (t *indexTemplate) forStreams() bool { return t.body["data_stream"] != nil }
+
+// Lacks implements providers.Selective.
+func (p *ilmPolicy) Lacks(f providers.Flavor, peers []providers.Resource) []*providers.Lack {
+	out := p.rest.Lacks(f, peers)
+	for _, l := range out {
+		c := convert(p)
+		users, streams := p.users(peers)
+		becomes := "and nothing takes its place, because no data stream here is under it"
+		if streams {
+			becomes = "and for data streams becomes " + providers.HCL(c.lifecycle)
+		}
+		named := "Nothing here names it."
+		if len(users) > 0 {
+			named = "It is named by " + strings.Join(users, ", ") + "."
+		}
+		l.Group = group(p.id)
+		l.Fixes = []providers.Fix{{Do: providers.Remove}}
+		l.Loss = fmt.Sprintf("The policy %s goes, %s. %s What becomes of each part:\n\n%s", p.id, becomes, named, strings.Join(c.parts, "\n"))
+		l.Detail = strings.TrimSuffix(l.Detail, "Remove the block, or give it another cluster.") +
+			"Write a lifecycle into the templates of the data streams instead, and remove the block. " + l.Loss
+	}
+	return out
+}
+
+// users are the names of what names the policy, and whether data streams get
+// it.
+func (p *ilmPolicy) users(peers []providers.Resource) (names []string, streams bool) {
+	uses := func(settings any) bool {
+		ref, ok := policyOf(settings)
+		return ok && ref.policy == p.id
+	}
+	for _, r := range peers {
+		switch r := r.(type) {
+		case *index:
+			if uses(r.body["settings"]) {
+				names = append(names, r.id)
+			}
+		case *componentTemplate:
+			if uses(r.settings()) {
+				names = append(names, r.id)
+			}
+		case *indexTemplate:
+			own := uses(r.settings())
+			if own {
+				names = append(names, r.id)
+			}
+			streams = streams || r.forStreams() && (own || slices.ContainsFunc(r.ComposedOf(), func(c string) bool {
+				t, ok := find[*componentTemplate](peers, c)
+				return ok && uses(t.settings())
+			}))
+		}
+	}
+	slices.Sort(names)
+	return names, streams
+}
+
+// converted is a policy as a data stream lifecycle.
+type converted struct {
+	lifecycle map[string]any
+	retention string
+	rolls     bool
+	parts     []string // each phase and action, and what becomes of it
+}
+
+// without a counterpart, and what that means for the data.
+var noCounterpart = map[string]string{
+	"set_priority":        "no counterpart: there is no order of recovery to set. Nothing changes for the data",
+	"readonly":            "no counterpart: older backing indices are not blocked for writing. A data stream appends to its newest one anyway",
+	"shrink":              "no counterpart: Serverless decides about shards. Nothing changes for the data",
+	"forcemerge":          "no counterpart: Serverless merges by itself. Nothing changes for the data",
+	"allocate":            "no counterpart: there are no nodes and replicas to choose. Nothing changes for the data",
+	"migrate":             "no counterpart: there are no data tiers, all data is kept in one store. Nothing changes for the data but its cost",
+	"searchable_snapshot": "no counterpart: there are no snapshot repositories, and the data stays in the project's store, searched like the newest",
+	"freeze":              "no counterpart: nothing is frozen. Nothing changes for the data",
+	"unfollow":            "no counterpart: there is no cross-cluster replication. What follows another cluster ends with the move",
+	"wait_for_snapshot":   "no counterpart: deletion waits for no snapshot. Data goes after its retention, saved or not",
+}
+
+// convert makes a data stream lifecycle of a policy. Both count from the
+// rollover of a backing index.
+func convert(p *ilmPolicy) converted {
+	c := converted{lifecycle: map[string]any{}}
+	phases := object(object(p.body["policy"])["phases"])
+	tell := func(phase, action, text string) {
+		c.parts = append(c.parts, "- "+dots(phase, action)+": "+text+".")
+	}
+	var rounds []any
+	last, lastAfter := 0.0, -1.0
+	deletes := false
+	for _, phase := range phaseOrder {
+		v, there := phases[phase]
+		if !there {
+			continue
+		}
+		age := text(object(v)["min_age"])
+		if object(v)["min_age"] == nil {
+			age = "0ms"
+		}
+		actions := object(object(v)["actions"])
+		if len(actions) == 0 {
+			tell(phase, "", "has no action. Nothing changes for the data")
+		}
+		for _, action := range slices.Sorted(maps.Keys(actions)) {
+			body := object(actions[action])
+			switch action {
+			case "rollover":
+				c.rolls = true
+				tell(phase, action, "the server rolls over by conditions of its own, not by "+conditions(body))
+			case "delete":
+				deletes = true
+				c.retention = age
+				c.lifecycle["data_retention"] = age
+				from := "counted from the rollover as before"
+				if !c.rolls {
+					from = "counted from the rollover, which there always is, and no longer from when the index was made"
+				}
+				if text(body["delete_searchable_snapshot"]) == "false" {
+					from += ". No snapshot stays behind"
+				}
+				tell(phase, action, fmt.Sprintf("data_retention = %q, %s", age, from))
+			case "downsample":
+				interval := text(body["fixed_interval"])
+				every, okE := seconds(interval)
+				after, okA := seconds(age)
+				why := ""
+				switch {
+				case !okE || !okA:
+					why = "its times cannot be read"
+				case every < 300:
+					why = "a round has at least five minutes"
+				case last > 0 && (every <= last || math.Mod(every, last) != 0):
+					why = "each round is a multiple of the one before"
+				case after <= lastAfter:
+					why = "each round is later than the one before"
+				}
+				if why != "" {
+					tell(phase, action, "no counterpart, because "+why+": the data stays as fine as it was before")
+					continue
+				}
+				last, lastAfter = every, after
+				rounds = append(rounds, map[string]any{"after": age, "fixed_interval": interval})
+				if method := text(body["sampling_method"]); body["sampling_method"] != nil {
+					c.lifecycle["downsampling_method"] = method // one for all rounds
+				}
+				tell(phase, action, fmt.Sprintf("downsampling after %s to %s", age, interval))
+			default:
+				tell(phase, action, cmp.Or(noCounterpart[action], "no counterpart"))
+			}
+		}
+	}
+	if len(rounds) > 0 {
+		c.lifecycle["downsampling"] = rounds
+	}
+	if !deletes {
+		c.parts = append(c.parts, "- no delete: the data is kept for ever, unless the project has a maximum retention.")
+	}
+	if len(c.lifecycle) == 0 {
+		c.lifecycle["enabled"] = true
+	}
+	return c
+}
+
+// conditions lists what a rollover waits for.
+func conditions(rollover map[string]any) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(rollover)) {
+		out = append(out, k+" "+text(rollover[k]))
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,57 @@
+package providers
+
+// Selective is a Resource, a Task or a Cluster that knows, without a request,
+// what of its declaration a flavour of the server does not take.
+type Selective interface {
+	// Lacks lists all of it. Peers are the other resources that the files
+	// declare on the same cluster: what an index template gets may stand in its
+	// component templates.
+	Lacks(f Flavor, peers []Resource) []*Lack
+}
+
+// Lack is one thing in a block that a flavour of the server does not take: a
+// finding of severity error whose detail has the server's words and what to
+// write instead.
+type Lack struct {
+	*Finding
+	// Path are the keys below the argument Finding.Arg, as they are written;
+	// elements of lists by their number. Empty: the argument itself, and
+	// without an argument the whole block.
+	Path []string
+	// Fixes rewrite the files so that nothing is lacking; nil: only a person
+	// can. Either all of them are made or none.
+	Fixes []Fix
+	// Group joins the lacks of one cluster whose fixes belong together, as
+	// those of a policy and of all that names it. Empty: it stands alone.
+	Group string
+	// Stuck says why there is no fix, where that is no matter of course.
+	Stuck string
+	// Loss says what the fix means for the data: what nothing takes the place
+	// of. Lines that begin with a space are kept as they are.
+	Loss string
+}
+
+// Fix is one change of what is written.
+type Fix struct {
+	Do   Change
+	Arg  string   // with dots: "source.query"; empty, for Remove only: the whole block
+	Path []string // keys below the argument
+	// Value is what Set and Add write: a JSON value as Decode makes it.
+	Value any
+	// From is the block whose argument the value was worked out from; without a
+	// Name: none. If a variable has a part in it, the fix is not made: what
+	// depends on one would be fixed at the value that it has today.
+	From    Addr
+	FromArg string
+}
+
+// Change is what a Fix does.
+type Change int
+
+// The changes. Objects that are empty after Remove go too.
+const (
+	Remove Change = iota + 1 // the key at Path
+	Set                      // the value at Path
+	Add                      // the key at Path, which is not there yet
+	Unwrap                   // the object around the key at Path, its only one, gives way to what the key holds
+)
