@@ -382,7 +382,7 @@ type Estimate struct {
 	Bytes       int64    `json:"bytes"` // primary store on the source; 0: unknown
 	Shards      int      `json:"shards"`
 	Ranges      int      `json:"ranges"`
-	RangeBy     string   `json:"range_by,omitempty"` // "_seq_no"
+	RangeBy     string   `json:"range_by,omitempty"` // "_seq_no", "@timestamp and _seq_no"; empty: no ranges
 	Concurrency int      `json:"concurrency"`
 	Seconds     float64  `json:"seconds"` // rough; 0: unknown
 	DiskNeed    int64    `json:"disk_need"`

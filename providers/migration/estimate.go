@@ -116,15 +116,73 @@ func (t *task) describe(e *providers.Estimate, indices []*sourceIndex, l *ledger
 		e.Documents += x.Documents
 		e.Shards += x.Shards
 		e.Ranges += len(x.Ranges)
-		if len(x.Ranges) > 1 {
-			e.RangeBy = "_seq_no"
-		}
 	}
+	t.describeRanges(e, indices)
 	e.Concurrency = max(1, min(t.together, e.Ranges))
 	if l.run != "" {
 		_, c := l.sum()
 		e.Done = min(c.done(), e.Documents)
 	}
+}
+
+// describeRanges says by what the indices are cut and, where that is not
+// _seq_no as usual, why; and what that means for a source that is written to.
+func (t *task) describeRanges(e *providers.Estimate, indices []*sourceIndex) {
+	var by, whys, unfit, loose []string
+	names := map[string][]string{}
+	for _, x := range indices {
+		cut := x.by()
+		if cut != "" {
+			by = append(by, cut)
+		}
+		if cut != "" && !x.SeqNo {
+			loose = append(loose, x.Name)
+		}
+		if x.Why == "" || !t.divisible(x) {
+			continue
+		}
+		why := fmt.Sprintf("ranges by %s, because %s", cut, x.Why)
+		if cut == "" {
+			why = "one range, because " + x.Why
+		}
+		switch {
+		case t.rangeField != "" && cut != t.rangeField:
+			unfit = append(unfit, t.srcName+"/"+x.Name+": "+why)
+			continue
+		case cut == "":
+			why += " (source.range_field can name another date or number)"
+		}
+		whys = append(whys, why)
+		names[why] = append(names[why], x.Name)
+	}
+	slices.Sort(by)
+	e.RangeBy = enumerate(slices.Compact(by))
+	slices.Sort(whys)
+	for _, why := range slices.Compact(whys) {
+		e.Notes = append(e.Notes, some(names[why])+": "+why)
+	}
+	if len(unfit) > 0 {
+		e.Findings = append(e.Findings, &providers.Finding{Severity: providers.SeverityWarning, Code: "range_field", Arg: "source.range_field",
+			Summary: "The source cannot be cut by that field", Detail: some(unfit) + "."})
+	}
+	if why := t.altersContents(); len(loose) > 0 && (t.verify != "full" || why != "") {
+		detail := fmt.Sprintf("%s cannot be asked for what changed while the ranges were copied: a document that is written to meanwhile may be missing, or old, on %s afterwards. ", some(loose), t.dstName)
+		if t.verify != "full" {
+			detail += fmt.Sprintf("Only verify = \"full\" would find it, and here it is %q.", t.verify)
+		} else {
+			detail += "That one is old could not be found, because " + why + "."
+		}
+		e.Findings = append(e.Findings, &providers.Finding{Severity: providers.SeverityWarning, Code: "no_tail_pass", Arg: "verify",
+			Summary: "Changes during the copy may go unnoticed", Detail: detail + " Keep it from being written to while it is copied."})
+	}
+}
+
+// some names a few.
+func some(names []string) string {
+	if more := len(names) - 3; more > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), more)
+	}
+	return enumerate(names)
 }
 
 // storeSize is the primaries' size, with a query its share of it. Where the key

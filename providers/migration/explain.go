@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 
@@ -39,11 +40,6 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 		}
 		return nil
 	})
-	if errors.Is(err, errTooMany) {
-		return nil, providers.NewError("stream_rolled_over", "dest.index", "Data stream rolled over during the copy",
-			fmt.Sprintf("Range %s of %s was interrupted and %s has rolled over since, so that copying it again could double documents. "+
-				"Empty the data stream and begin again with \"esmig apply -restart ADDR\".", u.id, x.Name, r.destIndex))
-	}
 	if err != nil || len(there) == 0 {
 		return query, err
 	}
@@ -77,6 +73,9 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 		return err
 	}
 	x := r.l.indices[u.index]
+	if whole := x.by() == "" && !x.SeqNo && x.Documents > mostDocuments; whole && u.begun > 1 && r.verify == "full" {
+		return nil // one range for a large index: the first attempt wrote them, and verification is the proof
+	}
 	if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) {
 		return err
 	}
@@ -84,7 +83,7 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	first := u.begun == 1 && r.l.tails[u.index] != u
 	doubted := contents && (first || len(r.l.indices) > 1 || len(r.peers) > 0)
 	var differ, missing examples
-	var open []hit
+	var open, gone []hit
 	compare := func() error {
 		defer func() { open = open[:0] }()
 		if !contents {
@@ -93,18 +92,40 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 			}
 			return nil
 		}
-		return r.compareContents(ctx, x, open, func(from hit, to *hit, diff []providers.Difference) {
-			if to == nil || len(diff) > 0 {
-				differ.add(from.ID)
+		var other []hit
+		err := r.compareContents(ctx, x, open, func(from hit, to *hit, diff []providers.Difference) {
+			newer := keepsVersions && to != nil && from.Version > to.Version
+			if (to == nil || len(diff) > 0) && !newer {
+				other = append(other, from)
 			}
 		})
+		if err == nil {
+			other, err = r.unchanged(ctx, u, other)
+		}
+		for _, h := range other {
+			differ.add(h.ID)
+		}
+		return err
+	}
+	look := func() error {
+		defer func() { gone = gone[:0] }()
+		if !x.SeqNo {
+			return nil // whether they were there cannot be told: verification is the proof
+		}
+		left, err := r.unchanged(ctx, u, gone)
+		for _, h := range left {
+			missing.add(h.ID)
+		}
+		return err
 	}
 	known := left.keys()
 	err := r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
 		switch {
 		case known[providers.DeadLetter{Index: x.Name, ID: from.ID, Routing: from.Routing}.Key()]:
 		case to == nil:
-			missing.add(from.ID)
+			if gone = append(gone, from); len(gone) == 1000 {
+				return look()
+			}
 		case !keepsVersions, to.Version > from.Version, to.Version == from.Version && doubted:
 			open = append(open, from)
 		}
@@ -114,15 +135,12 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 		return compare()
 	})
 	if err == nil {
-		err = compare()
+		err = errors.Join(compare(), look())
 	}
-	if errors.Is(err, errTooMany) && u.begun > 1 {
-		return nil // an index without _seq_no: the first attempt wrote them, and verification is the proof
-	}
-	if err != nil && !errors.Is(err, errTooMany) {
+	if err != nil {
 		return err
 	}
-	if err == nil && missing.n == 0 && (differ.n == 0 || !contents && u.begun > 1) {
+	if missing.n == 0 && (differ.n == 0 || !contents && u.begun > 1) {
 		return nil // where contents cannot tell: they were there after the first attempt
 	}
 	text := fmt.Sprintf("%s answers %s version conflicts in range %s of %s.", r.dstName, humanize.Comma(c.Conflicts), u.id, x.Name)
@@ -135,6 +153,31 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	}
 	return providers.NewError("conflicts_unexplained", "conflicts", "The destination holds other documents under the same ids",
 		text+" Somebody else wrote them, two migrations share ids, or they were deleted and put again on the source, where their versions began anew. Remove them, or set existing = \"overwrite\" or \"keep\" in dest; conflicts = \"proceed\" leaves them as they are.")
+}
+
+// unchanged leaves of documents those that were not written to since their
+// range was made: on a source that is written to, others come into a range that
+// is open above or of a field, or change while they are looked at. The tail
+// pass takes them, or they are newer.
+func (r *run) unchanged(ctx context.Context, u *unit, docs []hit) ([]hit, error) {
+	x := r.l.indices[u.index]
+	if !x.SeqNo || len(docs) == 0 {
+		return docs, nil
+	}
+	checkpoints := x.Checkpoints
+	if r.l.tails[u.index] == u {
+		checkpoints = r.l.decided[u.index].Checkpoints
+	}
+	names := make([]string, len(docs))
+	for i, h := range docs {
+		names[i] = h.ID
+	}
+	since, err := r.above(ctx, x, checkpoints, names)
+	written := map[string]bool{}
+	for _, h := range since {
+		written[h.key()] = true
+	}
+	return slices.DeleteFunc(slices.Clone(docs), func(h hit) bool { return written[h.key()] }), err
 }
 
 // examples counts documents and keeps the first.

@@ -43,6 +43,8 @@ var Migration = &providers.Kind{
 			{Name: "query", Type: cty.DynamicPseudoType, Doc: "Only the documents that match; it must be valid on the source's version.",
 				Example: `{ range = { "@timestamp" = { gte = "2026-01-01" } } }`},
 			{Name: "_source", Type: cty.DynamicPseudoType, Doc: "Only these fields: a name, a list of names, or `includes` and `excludes`.", Example: `["id", "total"]`},
+			{Name: "range_field", Type: cty.String, Doc: "Date or number field by which the index is cut into ranges. By default that is `_seq_no`, which every document has; where an index has it off or does not index it, `@timestamp`. Documents that lack the field are a range of their own; where some have several values, another way is taken.",
+				Example: `"created_at"`},
 			{Name: "size", Type: cty.Number, Doc: "Documents per batch; by default chosen so that a batch is about 5 MB.", Example: `1000`},
 		}},
 		{Name: "dest", Required: true, Doc: "What is written.", Attrs: []providers.Attr{
@@ -86,6 +88,7 @@ type task struct {
 	index, destIndex   string
 	query, filter      any // filter is source._source; nil: absent
 	script             any
+	rangeField         string
 	size               int // 0: chosen
 	pipeline           string
 	opType             string // as declared, may be empty
@@ -174,7 +177,7 @@ func newTask(in providers.Instance) (*task, error) {
 		dstName: providers.ClusterName(nullCluster(get("dest", "cluster"))),
 		index:   text("source", "index"), destIndex: text("dest", "index"),
 		query: body("source", "query"), filter: body("source", "_source"), script: body("", "script"),
-		size:     int(number("source", "size", 1, 100_000)),
+		size: int(number("source", "size", 1, 100_000)), rangeField: text("source", "range_field"),
 		pipeline: text("dest", "pipeline"), opType: text("dest", "op_type"), existing: text("dest", "existing"),
 		method: text("", "method"), conflicts: text("", "conflicts"), verify: text("", "verify"),
 		requestsPerSecond: number("", "requests_per_second", 0.001, 1e9),
@@ -252,7 +255,7 @@ func (t *task) canonical() providers.JSON {
 		return o
 	}
 	return providers.Encode(prune(object{
-		"source": prune(object{"cluster": t.srcName, "index": t.index, "query": t.query, "_source": t.filter, "size": t.size}),
+		"source": prune(object{"cluster": t.srcName, "index": t.index, "query": t.query, "_source": t.filter, "size": t.size, "range_field": t.rangeField}),
 		"dest":   prune(object{"cluster": t.dstName, "index": t.destIndex, "pipeline": t.pipeline, "op_type": t.opType, "existing": t.existing}),
 		"method": t.method, "script": t.script, "conflicts": t.conflicts,
 		"requests_per_second": t.requestsPerSecond, "concurrency": t.concurrency, "max_refused": t.maxRefused, "verify": t.verify,

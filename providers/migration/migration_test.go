@@ -74,6 +74,7 @@ func TestChanged(t *testing.T) {
 		{"source", "query", cty.ObjectVal(map[string]cty.Value{"match_all": cty.EmptyObjectVal}), providers.TaskChange{Copy: []string{"query"}}},
 		{"source", "_source", text("n"), providers.TaskChange{Copy: []string{"_source"}}},
 		{"source", "size", number(10), providers.TaskChange{}},
+		{"source", "range_field", text("n"), providers.TaskChange{}},
 		{"dest", "index", text("z"), providers.TaskChange{Copy: []string{"dest.index"}}},
 		{"dest", "cluster", providers.ClusterValue("source"), providers.TaskChange{Copy: []string{"dest.cluster"}}},
 		{"dest", "pipeline", text("p"), providers.TaskChange{Copy: []string{"pipeline"}}},

@@ -1,10 +1,13 @@
 package migration
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"math"
 	"slices"
+
+	"github.com/dustin/go-humanize"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -50,7 +53,7 @@ func perShard(x *sourceIndex, all int64) bool {
 }
 
 // cut makes the ranges of one index. It may be called for any index; where
-// _seq_no does not help it leaves one range for everything.
+// neither _seq_no nor a field helps it leaves one range for everything.
 func (t *task) cut(ctx context.Context, x *sourceIndex) error {
 	// number_of_shards cannot be read on Serverless, but every search tells it.
 	whole, err := search(ctx, t.src, x.Name, -1, object{"size": 0, "track_total_hits": true})
@@ -60,11 +63,13 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) error {
 	x.Shards = max(1, whole.Shards.Total)
 	if x.SeqNo {
 		x.Checkpoints, x.Visible, err = measure(ctx, t.src, x)
-		if badRequest(err) || err == nil && !perShard(x, int64(whole.Hits.Total)) {
-			x.SeqNo, x.Checkpoints, x.Visible, err = false, nil, nil, nil
-		}
-		if err != nil {
+		switch {
+		case badRequest(err):
+			x.noSeqNo("the server cannot search _seq_no there")
+		case err != nil:
 			return err
+		case !perShard(x, int64(whole.Hits.Total)):
+			x.noSeqNo("its shards cannot be asked one by one")
 		}
 	}
 	if x.Documents, err = count(ctx, t.src, x.Name, -1, t.selection(x)); err != nil {
@@ -74,35 +79,71 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) error {
 		return err // what arrives from now on, the tail pass takes
 	}
 	x.Ranges = []span{{From: 0, To: -1, Documents: x.Documents}}
-	if !x.SeqNo || x.Documents < t.small && x.Bytes < smallBytes {
+	if !t.divisible(x) {
 		return nil
 	}
-	top := int64(-1)
-	for _, c := range x.Checkpoints {
-		top = max(top, c)
+	return t.divide(ctx, x, min(max(fewestRanges, 2*int64(t.together), x.Documents/t.big), mostRanges))
+}
+
+// divisible says whether an index is large enough for ranges.
+func (t *task) divisible(x *sourceIndex) bool {
+	return x.Documents > 0 && (x.Documents >= t.small || x.Bytes >= smallBytes)
+}
+
+// divide cuts an index into about n ranges: by the field that the user named;
+// else by _seq_no; where that is not to be had, or walks the whole shard for
+// each range, by @timestamp. Where _seq_no can be searched at all the tail pass
+// goes by it, whatever the ranges are of. x.Why says what was in the way.
+func (t *task) divide(ctx context.Context, x *sourceIndex, n int64) error {
+	if t.rangeField != "" {
+		why, err := t.divideByField(ctx, x, t.rangeField, n)
+		if why == "" || err != nil {
+			x.Why = "source.range_field says so"
+			return err
+		}
+		x.because(why)
 	}
-	n := min(max(fewestRanges, 2*int64(t.together), x.Documents/t.big), mostRanges)
-	if x.Slow {
-		n = int64(min(t.together, fewestRanges))
+	if x.SeqNo && !x.Slow {
+		if done, err := t.divideBySeqNo(ctx, x, n); done || err != nil || x.SeqNo {
+			return err
+		}
 	}
+	if t.rangeField != timestamp {
+		why, err := t.divideByField(ctx, x, timestamp, n)
+		if why == "" || err != nil {
+			return err
+		}
+		x.because(why)
+	}
+	if !x.SeqNo {
+		return nil
+	}
+	_, err := t.divideBySeqNo(ctx, x, int64(min(t.together, fewestRanges)))
+	return err
+}
+
+// divideBySeqNo leaves one range where that cannot be done, and takes _seq_no
+// from an index that has documents without one.
+func (t *task) divideBySeqNo(ctx context.Context, x *sourceIndex, n int64) (done bool, err error) {
+	top := slices.Max(x.Checkpoints)
 	// Finer than the ranges, so that these come out even where updates and
 	// deletes left holes; the servers' limit of buckets is 10,000 and more.
 	interval := max(1, (top+1)/min(16*n, 8000))
 	a, err := search(ctx, t.src, x.Name, -1, object{"size": 0, "track_total_hits": true, "query": t.selection(x),
 		"aggs": object{"cut": object{"histogram": object{"field": "_seq_no", "interval": interval, "min_doc_count": 1}}}})
 	if badRequest(err) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	var sum int64
 	for _, b := range a.Aggregations.Cut.Buckets {
 		sum += b.Documents
 	}
-	if sum != int64(a.Hits.Total) {
-		x.SeqNo = false // documents from before 6.0 have none
-		return nil
+	if sum != int64(a.Hits.Total) { // from before 6.0
+		x.noSeqNo("some of its documents have no sequence number")
+		return false, nil
 	}
 	var ranges []span
 	now, each := span{}, (sum+n-1)/n
@@ -121,11 +162,11 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) error {
 		ranges = append(ranges, now)
 	}
 	if len(ranges) < 2 {
-		return nil
+		return false, nil
 	}
 	ranges[len(ranges)-1].To = top
 	x.Ranges = ranges
-	return nil
+	return true, nil
 }
 
 // chooseSize samples documents for the batch size.
@@ -171,6 +212,50 @@ func (t *task) tail(ctx context.Context, x *sourceIndex) (from int64, checkpoint
 	return from, checkpoints, visible, from != math.MaxInt64, nil
 }
 
+// written is the highest _seq_no of each shard, searchable or not; nil where
+// that may not be asked.
+func (t *task) written(ctx context.Context, index string) ([]int64, error) {
+	top, err := highest(ctx, t.src, index)
+	if serverError(err) != nil {
+		return nil, nil
+	}
+	return top, err
+}
+
+// writtenSince says how an index without checkpoints was written to since the
+// copy began; empty also where that cannot be told: updates show in _stats only.
+func (t *task) writtenSince(ctx context.Context, x *sourceIndex) (what string, err error) {
+	if x.SeqNo {
+		return "", nil
+	}
+	if len(x.Written) > 0 {
+		n, top := int64(0), []int64(nil)
+		top, err = t.written(ctx, x.Name)
+		for i := range min(len(top), len(x.Written)) {
+			n += max(0, top[i]-x.Written[i])
+		}
+		if n > 0 {
+			what = fmt.Sprintf("%s %s", humanize.Comma(n), plural(int(min(n, 2)), "operation", "operations"))
+		}
+		return what, err
+	}
+	n, err := count(ctx, t.src, x.Name, -1, t.selection(x))
+	if err == nil && n != x.Documents {
+		what = fmt.Sprintf("%s documents then, %s now", humanize.Comma(x.Documents), humanize.Comma(n))
+	}
+	return what, err
+}
+
+// tellWritten warns of a copy that no tail pass completes.
+func (r *run) tellWritten(ctx context.Context, x *sourceIndex) error {
+	what, err := r.writtenSince(ctx, x)
+	if what != "" {
+		r.j.Note(fmt.Sprintf("%s/%s was written to while it was copied (%s), and without sequence numbers no tail pass can bring that. "+
+			"Only verify = \"full\" finds what is missing or old on the destination, and \"esmig repair\" copies it.", r.srcName, x.Name, what))
+	}
+	return err
+}
+
 // newer counts the documents above the checkpoints of a finished copy; 0 where
 // there are none to compare with.
 func (t *task) newer(ctx context.Context, x *sourceIndex) (int64, error) {
@@ -199,25 +284,14 @@ func (t *task) newer(ctx context.Context, x *sourceIndex) (int64, error) {
 
 // scan goes through the documents of one range, without their contents, some
 // thousands at a time. Windows of _seq_no need neither a scroll nor a point in
-// time, so it works on every version.
+// time, and a lost answer is asked for again.
 func (t *task) scan(ctx context.Context, x *sourceIndex, s span, f func([]hit) error) error {
+	if !x.SeqNo || x.Slow || s.By.Field != "" || len(s.IDs) > 0 {
+		return t.scanOpened(ctx, x, s, f)
+	}
 	size := 10_000
 	if x.Window > 0 {
 		size = min(size, x.Window)
-	}
-	page := func(query any) error {
-		a, err := search(ctx, t.src, x.Name, -1, object{"size": size, "_source": false, "version": true,
-			"track_total_hits": true, "query": query})
-		if err != nil || len(a.Hits.Hits) == 0 {
-			return err
-		}
-		if int64(a.Hits.Total) > int64(len(a.Hits.Hits)) {
-			return errTooMany
-		}
-		return f(a.Hits.Hits)
-	}
-	if !x.SeqNo || len(s.IDs) > 0 {
-		return page(t.selection(x, s.query()))
 	}
 	to := s.To
 	if to < 0 {
@@ -225,16 +299,41 @@ func (t *task) scan(ctx context.Context, x *sourceIndex, s span, f func([]hit) e
 		if err != nil {
 			return err
 		}
-		for _, c := range checkpoints {
-			to = max(to, c)
-		}
+		to = slices.Max(checkpoints)
 	}
 	for width, from := int64(max(1, size/x.Shards)), s.From; from <= to; from += width {
-		if err := page(t.selection(x, seqNo(from, min(from+width-1, to)))); err != nil {
+		a, err := search(ctx, t.src, x.Name, -1, object{"size": size, "_source": false, "version": true,
+			"query": t.selection(x, seqNo(from, min(from+width-1, to)))})
+		if err != nil {
+			return err
+		}
+		if err := f(a.Hits.Hits); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-var errTooMany = errors.New("too many documents to look at one by one")
+// scanOpened reads a range as a stream does, with empty contents.
+func (t *task) scanOpened(ctx context.Context, x *sourceIndex, s span, f func([]hit) error) error {
+	bare := *t
+	bare.filter = object{"excludes": []string{"*"}}
+	r, err := bare.open(ctx, x, t.selection(x, s.query()))
+	if err != nil {
+		return err
+	}
+	defer r.close(ctx)
+	for {
+		p, err := r.next(ctx, min(mostDocuments, cmp.Or(x.Window, mostDocuments)), 0)
+		if err != nil || len(p.hits) == 0 {
+			return err
+		}
+		hits := make([]hit, len(p.hits))
+		for i, h := range p.hits {
+			hits[i] = hit{Index: x.Name, ID: plainString(h.id), Routing: plainString(h.routing), Version: wholeNumber(h.version)}
+		}
+		if err := f(hits); err != nil {
+			return err
+		}
+	}
+}

@@ -35,33 +35,60 @@ type sourceIndex struct {
 	// (-1: an empty shard), Visible the documents seen with it.
 	Checkpoints []int64 `json:"checkpoints,omitempty"`
 	Visible     []int64 `json:"visible,omitempty"`
-	Documents   int64   `json:"documents"` // that match, at the start
-	Bytes       int64   `json:"bytes"`     // of their sources, from a sample
-	Size        int     `json:"size"`      // documents per batch
-	Ranges      []span  `json:"ranges"`
+	// Written is, where there are no checkpoints, the highest _seq_no of each
+	// shard that _stats told at the start: it says that the index was written
+	// to, not what. Empty: that may not be asked.
+	Written []int64 `json:"written,omitempty"`
+	// Why says why the ranges are not, or not as usual, of _seq_no.
+	Why       string `json:"why,omitempty"`
+	Documents int64  `json:"documents"` // that match, at the start
+	Bytes     int64  `json:"bytes"`     // of their sources, from a sample
+	Size      int    `json:"size"`      // documents per batch
+	Ranges    []span `json:"ranges"`
 	// Filter of the alias that was named, to be added to the query.
 	Filter any `json:"filter,omitempty"`
 	Window int `json:"window,omitempty"` // max_result_window
 }
 
-// span is a range of _seq_no, both ends belong to it. To -1: open above;
-// From 0 and To -1: everything, without asking for _seq_no.
+// span is a range of _seq_no, both ends belong to it, or of a field, or both.
+// To -1: open above; From 0 and To -1: any, without asking for _seq_no.
 type span struct {
-	From      int64 `json:"from"`
-	To        int64 `json:"to"`
-	Documents int64 `json:"documents"`
+	From      int64      `json:"from"`
+	To        int64      `json:"to"`
+	By        fieldRange `json:"by,omitzero"`
+	Documents int64      `json:"documents"`
 	// IDs: these documents and no others.
 	IDs []string `json:"ids,omitempty"`
 }
 
 func (s span) query() any {
-	if len(s.IDs) > 0 {
+	switch bySeqNo := s.From > 0 || s.To >= 0; {
+	case len(s.IDs) > 0:
 		return object{"ids": object{"values": s.IDs}}
-	}
-	if s.From <= 0 && s.To < 0 {
+	case s.By.Field == "" && !bySeqNo:
 		return nil
+	case s.By.Field == "":
+		return seqNo(s.From, s.To)
+	case !bySeqNo:
+		return s.By.query()
 	}
-	return seqNo(s.From, s.To)
+	return all(seqNo(s.From, s.To), s.By.query())
+}
+
+// by is what the ranges are of; empty: there is but one.
+func (x *sourceIndex) by() string {
+	if len(x.Ranges) < 2 {
+		return ""
+	}
+	return cmp.Or(x.Ranges[0].By.Field, "_seq_no")
+}
+
+func (x *sourceIndex) because(why string) { x.Why = strings.TrimPrefix(x.Why+", and "+why, ", and ") }
+
+// noSeqNo: _seq_no turned out to be of no use.
+func (x *sourceIndex) noSeqNo(why string) {
+	x.SeqNo, x.Checkpoints, x.Visible = false, nil, nil
+	x.because(why)
 }
 
 // settings of one index, flat.
@@ -127,6 +154,12 @@ func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
 			Slow:   s.at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY",
 			ByHand: s.at("index.refresh_interval", "") == "-1", Synthetic: s.synthetic(), Packed: s.packed(), Filter: filters[name]}
 		x.Window, _ = strconv.Atoi(s.at("index.max_result_window", "10000"))
+		switch {
+		case !x.SeqNo:
+			x.Why = "sequence numbers are off (index.disable_sequence_numbers)"
+		case x.Slow:
+			x.Why = "sequence numbers are not indexed (index.seq_no.index_options)"
+		}
 		out = append(out, x)
 	}
 	slices.SortFunc(out, func(a, b *sourceIndex) int { return cmp.Compare(a.Name, b.Name) })

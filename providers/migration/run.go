@@ -192,7 +192,12 @@ func (t *task) plan(ctx context.Context) ([]*sourceIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	return indices, each(ctx, len(indices), func(ctx context.Context, i int) error { return t.cut(ctx, indices[i]) })
+	return indices, each(ctx, len(indices), func(ctx context.Context, i int) (err error) {
+		if indices[i].Written, err = t.written(ctx, indices[i].Name); err != nil {
+			return err
+		}
+		return t.cut(ctx, indices[i])
+	})
 }
 
 // resume tells what is continued, and begins anew if the destination lost what
@@ -354,6 +359,9 @@ func (r *run) fail(err error) {
 // tailPass begins only when all ranges are done.
 func (r *run) tailPass(ctx context.Context) error {
 	for i, x := range r.l.indices {
+		if err := r.tellWritten(ctx, x); err != nil {
+			return err
+		}
 		if _, ok := r.l.decided[i]; ok || !x.tails() {
 			continue
 		}

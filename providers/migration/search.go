@@ -57,7 +57,21 @@ type searchAnswer struct {
 				Documents int64   `json:"doc_count"`
 			} `json:"buckets"`
 		} `json:"cut"`
+		Points struct {
+			Values []struct {
+				Value any `json:"value"`
+			} `json:"values"`
+		} `json:"points"`
+		Ranges struct {
+			Buckets []found `json:"buckets"`
+		} `json:"ranges"`
+		First found `json:"first"`
+		Rest  found `json:"rest"`
 	} `json:"aggregations"`
+}
+
+type found struct {
+	Documents int64 `json:"doc_count"`
 }
 
 // search asks one index, pattern or data stream. shard -1: all of them. An
@@ -68,8 +82,12 @@ func search(ctx context.Context, c providers.Cluster, index string, shard int, b
 		q.Set("preference", "_shards:"+itoa(shard))
 	}
 	var a searchAnswer
-	raw, err := c.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(index) + "/_search",
-		Query: q, Body: providers.Encode(body), Repeatable: true})
+	r := providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(index) + "/_search",
+		Query: q, Body: providers.Encode(body), Repeatable: true}
+	if body["aggs"] != nil { // goes over all documents
+		r.Timeout = digestTimeout
+	}
+	raw, err := c.Do(ctx, r)
 	if err != nil {
 		return a, err
 	}

@@ -132,8 +132,5 @@ func (r *run) sharedIn(ctx context.Context, u *unit) error {
 	if f := s.finding(r.task); f != nil {
 		return f
 	}
-	if err == errTooMany {
-		return nil // an index without _seq_no: the sample of the plan and the counts must do
-	}
 	return err
 }

@@ -111,6 +111,20 @@ func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) e
 	if err := t.fewer(ctx, v); err != nil {
 		return err
 	}
+	for _, x := range d.Indices {
+		if x.SeqNo || v.Missing+v.Different+v.Extra == 0 {
+			continue
+		}
+		what, err := t.writtenSince(ctx, x)
+		if err != nil {
+			return err
+		}
+		text := t.srcName + "/" + x.Name + " has no sequence numbers, so that documents which were written to since the copy began cannot be told from lost ones"
+		if what != "" {
+			text += " (it was written to since: " + what + ")"
+		}
+		v.Notes = append(v.Notes, text+": \"esmig repair\" copies all that differ")
+	}
 	if v.Missing+v.Different > 0 {
 		s, err := t.sharedIDs(ctx, d.Indices)
 		if err != nil {

@@ -178,7 +178,7 @@ var errTooDifferent = errors.New("too much differs to be looked at one by one")
 
 // windows cuts a piece into what can be looked up at once.
 func (s *side) windows(p *part, c piece, f func(piece) error) error {
-	if !p.x.SeqNo {
+	if !p.x.SeqNo || c.span.By.Field != "" {
 		return f(c)
 	}
 	for from := c.span.From; from <= c.span.To; from += oneWayStep {
@@ -388,21 +388,30 @@ func (s *side) newerAmong(ctx context.Context, ids []string) ([]hit, error) {
 	}
 	var out []hit
 	for _, p := range s.parts {
-		limits := p.limits
-		if !p.x.SeqNo || len(limits) != p.x.Shards {
+		if !p.x.SeqNo || len(p.limits) != p.x.Shards {
 			continue
 		}
-		for shard, top := range limits {
-			if p.x.Shards == 1 {
-				shard = -1
-			}
-			a, err := search(ctx, s.src, p.x.Name, shard, object{"size": min(10_000, 3*len(ids)+10), "_source": false,
-				"query": all(seqNo(top+1, -1), object{"ids": object{"values": ids}})})
-			if err != nil && !errors.Is(err, providers.ErrNotFound) {
-				return nil, err
-			}
-			out = append(out, a.Hits.Hits...)
+		since, err := s.above(ctx, p.x, p.limits, ids)
+		if err != nil && !errors.Is(err, providers.ErrNotFound) {
+			return nil, err
 		}
+		out = append(out, since...)
+	}
+	return out, nil
+}
+
+// above finds those that were written since the checkpoints.
+func (t *task) above(ctx context.Context, x *sourceIndex, checkpoints []int64, ids []string) (out []hit, err error) {
+	for shard, top := range checkpoints {
+		if x.Shards == 1 {
+			shard = -1
+		}
+		a, err := search(ctx, t.src, x.Name, shard, object{"size": min(10_000, 3*len(ids)+10), "_source": false,
+			"query": all(seqNo(top+1, -1), object{"ids": object{"values": ids}})})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a.Hits.Hits...)
 	}
 	return out, nil
 }

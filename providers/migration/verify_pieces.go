@@ -67,7 +67,7 @@ type piece struct {
 
 // destinationSide reads the destination as if it were a source.
 func (t *task) destinationSide(ctx context.Context) (*side, error) {
-	m := &task{src: t.dst, srcName: t.dstName, index: t.destIndex, together: t.together, requestsPerSecond: t.requestsPerSecond, small: t.small, big: t.big, fetched: t.fetched}
+	m := &task{src: t.dst, srcName: t.dstName, index: t.destIndex, rangeField: t.rangeField, together: t.together, requestsPerSecond: t.requestsPerSecond, small: t.small, big: t.big, fetched: t.fetched}
 	s := &side{task: m, title: t.dstName + "/" + t.destIndex}
 	indices, err := m.resolve(ctx)
 	if errors.Is(err, providers.ErrNotFound) {
@@ -104,11 +104,14 @@ func (s *side) cutPieces(ctx context.Context, average int64) error {
 
 func (s *side) cutPart(ctx context.Context, p *part, average int64) error {
 	x := *p.x // as it is now: the ranges of the copy are no measure any more
-	x.Ranges, x.Checkpoints, x.Visible, x.SeqNo, x.Shards = nil, nil, nil, p.x.SeqNo, max(1, p.x.Shards)
+	x.Ranges, x.Checkpoints, x.Visible, x.Why, x.Shards = nil, nil, nil, "", max(1, p.x.Shards)
 	if s.run != "" && p.x.SeqNo {
 		p.limits = p.x.Checkpoints
 	}
 	k := *s.task
+	if x.SeqNo && !x.Slow {
+		k.rangeField = "" // nothing is better than _seq_no for pieces of single shards
+	}
 	if k.small == smallIndex { // not a test's
 		k.small = max(5000, min(pieceDocuments, pieceBytes/max(1, average))) * int64(x.Shards)
 		k.big = k.small
@@ -126,7 +129,9 @@ func (s *side) cutPart(ctx context.Context, p *part, average int64) error {
 	}
 	p.x = &x
 	if !x.SeqNo {
-		p.pieces = []piece{{shard: -1, span: span{To: -1}, documents: x.Documents}}
+		for _, r := range x.Ranges {
+			p.pieces = append(p.pieces, piece{shard: -1, span: r, documents: r.Documents})
+		}
 		return nil
 	}
 	for shard, top := range x.Checkpoints {

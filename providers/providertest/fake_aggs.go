@@ -82,7 +82,7 @@ func (f *Fake) aggregateOne(kind string, body, subs obj, docs []*doc) (any, erro
 			return obj{"value": nil}
 		}
 		o := obj{"value": double(n)}
-		if len(docs) > 0 && fieldType(docs[0].fieldDef(field)) == "date" {
+		if len(docs) > 0 && isDate(docs[0].fieldDef(field)) {
 			o["value_as_string"] = shownDate(n)
 		}
 		return o
@@ -132,6 +132,8 @@ func (f *Fake) aggregateOne(kind string, body, subs obj, docs []*doc) (any, erro
 		return f.histogram(body, subs, docs, least, most, len(numbers) > 0)
 	case "range":
 		return f.rangeBuckets(body, subs, docs)
+	case "percentiles":
+		return percentiles(body, numbers, len(docs) > 0 && isDate(docs[0].fieldDef(field)))
 	case "terms":
 		return f.termBuckets(body, subs, docs)
 	case "scripted_metric":
@@ -151,7 +153,7 @@ func (f *Fake) aggregateOne(kind string, body, subs obj, docs []*doc) (any, erro
 		}
 		return obj{"value": v}, nil
 	}
-	known := strings.Fields(`stats extended_stats percentiles percentile_ranks date_histogram date_range auto_date_histogram composite nested
+	known := strings.Fields(`stats extended_stats percentile_ranks date_histogram date_range auto_date_histogram composite nested
 reverse_nested global sampler top_hits significant_terms geo_bounds weighted_avg adjacency_matrix string_stats boxplot top_metrics rate random_sampler`)
 	if slices.Contains(known, kind) {
 		return nil, unsupported("the aggregation %s", kind)
@@ -210,11 +212,17 @@ func (f *Fake) rangeBuckets(body, subs obj, docs []*doc) (any, error) {
 		from, hasFrom := number(o["from"])
 		to, hasTo := number(o["to"])
 		also, name := obj{}, [2]string{"*", "*"}
+		bound := func(key string, i int, n float64) {
+			if also[key], name[i] = double(n), string(double(n)); len(docs) > 0 && isDate(docs[0].fieldDef(field)) {
+				name[i] = shownDate(n)
+				also[key+"_as_string"] = name[i]
+			}
+		}
 		if hasFrom {
-			also["from"], name[0] = double(from), string(double(from))
+			bound("from", 0, from)
 		}
 		if hasTo {
-			also["to"], name[1] = double(to), string(double(to))
+			bound("to", 1, to)
 		}
 		also["key"] = cmpNil(o["key"], name[0]+"-"+name[1])
 		b, err := f.bucket(keep(docs, func(d *doc) bool {
@@ -229,6 +237,34 @@ func (f *Fake) rangeBuckets(body, subs obj, docs []*doc) (any, error) {
 		buckets = append(buckets, b)
 	}
 	return obj{"buckets": buckets}, nil
+}
+
+// percentiles interpolates, as a real server does as long as it has few values.
+func percentiles(body obj, numbers []float64, dates bool) (any, error) {
+	if body["keyed"] != false {
+		return nil, unsupported("percentiles without keyed: false")
+	}
+	slices.Sort(numbers)
+	values := []any{}
+	for _, p := range flatten(body["percents"]) {
+		percent, _ := number(p)
+		o := obj{"key": double(percent), "value": nil}
+		if last := len(numbers) - 1; last >= 0 {
+			at := percent / 100 * float64(last)
+			low := int(at)
+			n := numbers[low] + (at-float64(low))*(numbers[min(low+1, last)]-numbers[low])
+			if o["value"] = double(n); dates {
+				o["value_as_string"] = shownDate(n)
+			}
+		}
+		values = append(values, o)
+	}
+	return obj{"values": values}, nil
+}
+
+func isDate(field obj) bool {
+	kind := fieldType(field)
+	return kind == "date" || kind == "date_nanos"
 }
 
 func (f *Fake) termBuckets(body, subs obj, docs []*doc) (any, error) {

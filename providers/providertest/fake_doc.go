@@ -188,7 +188,8 @@ func (f *Fake) apply(w write) (obj, error) {
 	case there:
 		result, status = "updated", 200
 	}
-	return obj{"_index": ix.name, "_id": w.id, "_version": n.version, "result": result, "_seq_no": n.seq, "_primary_term": 1,
+	seqNo, term := n.shownSeqNo()
+	return obj{"_index": ix.name, "_id": w.id, "_version": n.version, "result": result, "_seq_no": seqNo, "_primary_term": term,
 		"_shards": obj{"total": 2, "successful": 1, "failed": 0}, "status": status}, nil
 }
 

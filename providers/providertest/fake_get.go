@@ -7,7 +7,10 @@ import (
 )
 
 func (d *doc) shown() obj {
-	o := obj{"_index": d.ix.name, "_id": d.id, "_version": d.version, "_seq_no": d.seq, "_primary_term": 1, "found": true, "_source": d.source}
+	o := obj{"_index": d.ix.name, "_id": d.id, "_version": d.version, "found": true, "_source": d.source}
+	if seqNo, term := d.shownSeqNo(); seqNo >= 0 {
+		o["_seq_no"], o["_primary_term"] = seqNo, term
+	}
 	if d.routing != "" {
 		o["_routing"] = d.routing
 	}

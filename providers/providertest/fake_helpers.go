@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 
 	"github.com/esmig/esmig/providers"
@@ -29,6 +30,20 @@ func (f *Fake) Put(index, id string, source any, routing string) {
 		panic(fmt.Sprintf("providertest: Put %s/%s: %v", index, id, err))
 	}
 	f.indices[item["_index"].(string)].refresh()
+}
+
+// ForgetSeqNo makes documents such as an index holds that was made before 6.0:
+// without a sequence number.
+func (f *Fake) ForgetSeqNo(index string, ids ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, ix := range f.members(index) {
+		for key, d := range ix.docs {
+			if slices.Contains(ids, key.id) {
+				d.seq = -1
+			}
+		}
+	}
 }
 
 // Docs returns what an index, alias or data stream holds, refreshed or not, by

@@ -15,7 +15,7 @@ func (s *search) show(h hit) (obj, error) {
 		o["_version"] = h.d.version
 	}
 	if s.body["seq_no_primary_term"] == true {
-		o["_seq_no"], o["_primary_term"] = h.d.seq, 1
+		o["_seq_no"], o["_primary_term"] = h.d.shownSeqNo()
 	}
 	if s.sorts != nil {
 		o["_score"] = nil

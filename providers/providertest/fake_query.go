@@ -186,12 +186,29 @@ func rangeQuery(body obj) (matcher, error) {
 	}, nil
 }
 
-// checkSeqNo refuses what an index without sequence numbers cannot answer.
-func checkSeqNo(v any, ix *index) error {
-	if ix.settings["index.disable_sequence_numbers"] == "true" && mentions(v, "_seq_no") {
-		return shardFailure(ix, illegal("Cannot query field [_seq_no]: _seq_no cannot be queried when [index.disable_sequence_numbers] is [true]"))
+// checkSeqNo refuses what an index without sequence numbers cannot answer: in
+// a query, or elsewhere in a search.
+func checkSeqNo(query, rest any, ix *index) error {
+	const reason = "Cannot query field [_seq_no]: _seq_no cannot be queried when [index.disable_sequence_numbers] is [true]"
+	switch {
+	case !ix.seqNosOff():
+	case mentions(query, "_seq_no"):
+		return shardFailure(ix, &apiError{kind: "query_shard_exception", reason: "failed to create query: " + reason, cause: illegal(reason),
+			extra: obj{"index_uuid": ix.uuid, "index": ix.name}})
+	case mentions(rest, "_seq_no"):
+		return shardFailure(ix, illegal(reason))
 	}
 	return nil
+}
+
+func (ix *index) seqNosOff() bool { return ix.settings["index.disable_sequence_numbers"] == "true" }
+
+// shownSeqNo are sequence number and primary term as an answer has them.
+func (d *doc) shownSeqNo() (seqNo, term int64) {
+	if d.ix.seqNosOff() || d.seq < 0 {
+		return -2, 0
+	}
+	return d.seq, 1
 }
 
 func mentions(v any, name string) bool {
@@ -228,6 +245,9 @@ func (d *doc) values(field string) []any {
 	case "_id":
 		return []any{d.id}
 	case "_seq_no":
+		if d.seq < 0 {
+			return nil
+		}
 		return []any{float64(d.seq)}
 	case "_version":
 		return []any{float64(d.version)}
@@ -251,7 +271,11 @@ func (d *doc) values(field string) []any {
 		if _, ok := v.(obj); ok || v == nil {
 			continue
 		}
-		out = append(out, d.typed(field, v))
+		v = d.typed(field, v)
+		if _, ok := v.(float64); !ok && d.fieldDef(field)["ignore_malformed"] == true {
+			continue
+		}
+		out = append(out, v)
 	}
 	return out
 }

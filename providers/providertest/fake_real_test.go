@@ -87,7 +87,7 @@ func requests(t *testing.T) []string {
 func play(t *testing.T, send ask) []string {
 	t.Helper()
 	clean := func() {
-		for _, p := range []string{"/fkreal1", "/fkrealt-1", "/fkreald", "/_index_template/fkrealt", "/_component_template/fkrealc", "/_ingest/pipeline/fkrealp"} {
+		for _, p := range []string{"/fkreal1", "/fkreal3", "/fkrealt-1", "/fkreald", "/_index_template/fkrealt", "/_component_template/fkrealc", "/_ingest/pipeline/fkrealp"} {
 			send("DELETE", p, "")
 		}
 		// A stream cannot be deleted there: it goes without documents.

@@ -175,7 +175,7 @@ func (f *Fake) run(s *search, views []view) ([]hit, error) {
 	var hits []hit
 	ordinal := 0
 	for _, v := range views {
-		if err := checkSeqNo([]any{s.body["query"], s.body["aggs"], s.body["aggregations"], s.body["sort"]}, v.ix); err != nil {
+		if err := checkSeqNo(s.body["query"], []any{s.body["aggs"], s.body["aggregations"], s.body["sort"]}, v.ix); err != nil {
 			return nil, err
 		}
 		if limit := whole(v.ix.settings["index.max_result_window"], 10000); s.from+s.size > limit && s.body["scroll"] == nil {
@@ -397,7 +397,7 @@ func count(f *Fake, c *call) (any, error) {
 	}
 	n, shards := 0, 0
 	for _, v := range views {
-		if err := checkSeqNo(body, v.ix); err != nil {
+		if err := checkSeqNo(body, nil, v.ix); err != nil {
 			return nil, err
 		}
 		for _, d := range v.docs {
