@@ -10,7 +10,7 @@ REVISION := $(shell git describe --always --dirty 2>/dev/null)
 build:
 	go build -trimpath -ldflags "-X main.revision=$(REVISION)" -o $(BIN)/esmig ./cmd/esmig
 
-$(LAB): $(wildcard cmd/eslab/*.go cmd/eslab/door/*.go)
+$(LAB): $(wildcard cmd/eslab/*.go cmd/eslab/door/*.go providers/elasticsearch/serverless/*)
 	go build -trimpath -o $(LAB) ./cmd/eslab
 
 # The main job on two real clusters, on one screen.
@@ -32,7 +32,7 @@ unit:
 # A server that cannot be had fails the run; nothing is skipped because of it.
 real: $(LAB)
 	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,es6,es7,opensearch,streams,serverless -- \
-		go test -count=1 -timeout 40m -run 'Real' ./...
+		sh -c "go test -count=1 -timeout 40m -run Real ./... && go test -count=1 -timeout 40m -run /real ./providers/migration"
 
 lint:
 	go vet ./...

@@ -27,7 +27,9 @@
 //	apply.go     the loop: ready steps run, failures are told
 //	schedule.go  which steps are ready
 //	run.go       one step: object, migration, verification, restoring
+//	retry.go     documents sent again that were refused
 //	journal.go   what a running migration gets to write to
+//	deadletters.go the file of refused documents
 //	steer.go     looking at and steering migrations that run
 //
 // fix.go works out how files are rewritten so that ready.go finds nothing.

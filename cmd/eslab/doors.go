@@ -84,6 +84,9 @@ func (l *lab) openDoor(s spec, b *behind) error {
 	handler := b.Streams()
 	if s.name == "serverless" {
 		handler = b.Serverless()
+		if b.vars["API_KEY"] == "" {
+			return fmt.Errorf("%s is not set: Serverless takes nothing but API keys", variable(s.before, "API_KEY"))
+		}
 	}
 	port, err := usualPorts.free()
 	if err != nil {

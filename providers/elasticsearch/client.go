@@ -29,6 +29,7 @@ type client struct {
 	base    *url.URL // with the path prefix
 	header  http.Header
 	conn    *es.BaseClient
+	rt      http.RoundTripper
 	redact  func(string) string
 	retries retries
 	info    infoCache
@@ -68,9 +69,17 @@ func Connect(cfg providers.ClusterConfig, rt http.RoundTripper) (providers.Clust
 		return nil, providers.NewError("bad_cluster", "endpoint", "Unusable endpoint", err.Error())
 	}
 	return &client{
-		cfg: cfg, base: base, header: header, conn: conn, redact: redactor(cfg),
+		cfg: cfg, base: base, header: header, conn: conn, rt: rt, redact: redactor(cfg),
 		retries: newRetries(seed), info: newInfoCache(),
 	}, nil
+}
+
+// At is the same cluster, by the same way, at another host and port: one of its
+// nodes.
+func (c *client) At(address string) (providers.Cluster, error) {
+	cfg := c.cfg
+	cfg.Endpoint, cfg.CloudID = c.base.Scheme+"://"+address, ""
+	return Connect(cfg, c.rt)
 }
 
 func (c *client) Name() string                    { return c.cfg.Name }

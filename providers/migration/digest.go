@@ -17,9 +17,14 @@ import (
 // Numbers count as the server parses them: an integer by its value, whatever
 // its size, anything with a point or an exponent as a double, by its bits. So
 // 1e3 and 1000.0 are the same, 1 and 1.0 are not. The order of keys does not
-// matter, that of a list does. Text is hashed as Java does, over UTF-16, once
-// forward and once reversed, because a loop over characters is what painless
-// cannot do. Each type has a salt, or "1" would be 1.
+// matter, that of a list does. Text is hashed over UTF-16, as Java has it. Each
+// type has a salt, or "1" would be 1.
+//
+// Who changes what a digest is, raises digestVersion.
+// digestVersion keeps sums that an older esmig left in a journal from being
+// added to those of this one.
+const digestVersion = 2
+
 const (
 	saltNull    uint64 = 0x1f83d9abfb41bd6b
 	saltTrue    uint64 = 0x5be0cd19137e2179
@@ -201,87 +206,63 @@ func (d *digester) number() (uint64, error) {
 	return mix(math.Float64bits(f) + saltDouble), nil // out of range is infinite, as in Java
 }
 
-// javaText makes String.hashCode() of a text and of StringBuilder.reverse() of
-// it, which leaves the two halves of a surrogate pair in their order.
-type javaText struct {
-	forward, reversed uint32
-	power             uint32 // 31 to the number of units so far
-	high              uint32 // the unit before, if it is a high surrogate
-}
+// textBase is the base of the polynomial that text goes through. It is odd, so
+// that no unit is ever multiplied away.
+const textBase uint64 = 0x9e3779b97f4a7c15
 
-func (t *javaText) add(unit uint32) {
-	t.forward = t.forward*31 + unit
-	switch {
-	case unit >= 0xdc00 && unit < 0xe000 && t.high != 0:
-		before := t.power * inverse31
-		t.reversed += t.high*(t.power-before) + unit*before
-		t.high = 0
-	case unit >= 0xd800 && unit < 0xdc00:
-		t.reversed += unit * t.power
-		t.high = unit
-	default:
-		t.reversed += unit * t.power
-		t.high = 0
-	}
-	t.power *= 31
-}
+// textHash is a polynomial over the units of UTF-16, modulo 2^64. It begins at
+// 1, so that a text of zeros is not the empty one.
+type textHash uint64
 
-func (t *javaText) addRune(r rune) {
+func (h *textHash) add(unit uint32) { *h = *h*textHash(textBase) + textHash(unit) }
+
+func (h *textHash) addRune(r rune) {
 	if r < 0x10000 {
-		t.add(uint32(r))
+		h.add(uint32(r))
 		return
 	}
 	r -= 0x10000
-	t.add(0xd800 + uint32(r>>10))
-	t.add(0xdc00 + uint32(r&0x3ff))
+	h.add(0xd800 + uint32(r>>10))
+	h.add(0xdc00 + uint32(r&0x3ff))
 }
 
-func (t *javaText) sum() uint64 { return uint64(t.forward)<<32 | uint64(t.reversed) }
-
-// inverse31 times 31 is 1 modulo 2^32.
-const inverse31 uint32 = 3186588639
-
 func plainSum(s string) uint64 {
-	t := javaText{power: 1}
+	h := textHash(1)
 	for _, r := range s {
-		t.addRune(r)
+		h.addRune(r)
 	}
-	return t.sum()
+	return uint64(h)
 }
 
 func plainText(s string) uint64 { return mix(plainSum(s) + saltText) }
 
 // text reads a string whose first quote was taken.
 func (d *digester) text() (uint64, error) {
-	t := javaText{power: 1}
+	h := textHash(1)
 	for d.i < len(d.b) {
 		// Most text is plain ASCII.
-		f, r, p, i := t.forward, t.reversed, t.power, d.i
-		for i < len(d.b) {
-			c := d.b[i]
-			if c >= utf8.RuneSelf || c == '"' || c == '\\' {
-				break
-			}
-			f, r, p = f*31+uint32(c), r+uint32(c)*p, p*31
+		plain, i := h, d.i
+		for i < len(d.b) && d.b[i] < utf8.RuneSelf && d.b[i] != '"' && d.b[i] != '\\' {
+			plain = plain*textHash(textBase) + textHash(d.b[i])
 			i++
 		}
 		if i > d.i {
-			t.forward, t.reversed, t.power, t.high, d.i = f, r, p, 0, i
+			h, d.i = plain, i
 			continue
 		}
 		switch d.b[i] {
 		case '"':
 			d.i++
-			return mix(t.sum() + saltText), nil
+			return mix(uint64(h) + saltText), nil
 		case '\\':
 			u, err := d.escape()
 			if err != nil {
 				return 0, err
 			}
-			t.add(u)
+			h.add(u)
 		default:
 			c, n := utf8.DecodeRune(d.b[i:])
-			t.addRune(c)
+			h.addRune(c)
 			d.i += n
 		}
 	}

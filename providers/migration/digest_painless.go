@@ -82,20 +82,30 @@ int b = (int) ((place >>> (int) (10 * params.level)) & 1023L);
 ((long[]) state.counts)[b] += 1L;`,
 	saltDoc, saltNull)
 
-// painlessField gives the contents' digest of each hit of a search.
-var painlessField = painlessFunctions + `return value(params['_source']);`
+// painlessField gives the contents' digest of each hit of a search, as a script
+// field or as a runtime field.
+var (
+	painlessField   = painlessFunctions + `return value(params['_source']);`
+	painlessRuntime = painlessFunctions + `emit(value(params['_source']));`
+)
 
-// painlessFunctions: a loop over the characters of a text would end at a
-// million turns, so text goes through hashCode.
+// painlessFunctions: a loop ends with an error after a million turns of one
+// call of a function, so "units" takes sixteen units of a text in a turn (which
+// is also three times as fast) and a very long text in several calls.
 var painlessFunctions = fmt.Sprintf(`long mix(long y) {
   long x = (y ^ (y >>> 30)) * %dL;
   x = (x ^ (x >>> 27)) * %dL;
   return x ^ (x >>> 31);
 }
-long pair(String s) {
-  return (((long) s.hashCode()) << 32) | (((long) new StringBuilder(s).reverse().toString().hashCode()) & 4294967295L);
+%s
+long plain(String s) {
+  int n = s.length();
+  if (n <= 8000000) { return units(s, 0, n, 1L); }
+  long h = 1L;
+  for (int i = 0; i < n; i += 8000000) { h = units(s, i, (int) Math.min(n, i + 8000000), h); }
+  return h;
 }
-long text(String s) { return mix(pair(s) + %dL); }
+long text(String s) { return mix(plain(s) + %dL); }
 long value(def v) {
   if (v == null) { return mix(%dL); }
   if (v instanceof String) { return text((String) v); }
@@ -111,12 +121,33 @@ long value(def v) {
     for (def e : (List) v) { h = mix(h * 31L + value(e)); }
     return mix(h);
   }
-  if (v instanceof BigInteger) { return mix(pair(v.toString()) + %dL); }
+  if (v instanceof BigInteger) { return mix(plain(v.toString()) + %dL); }
   double f = v instanceof Double ? (double) v : Double.parseDouble(v.toString());
   return mix(Double.doubleToLongBits(f) + %dL);
 }
-`, signed(0xbf58476d1ce4e5b9), signed(0x94d049bb133111eb), saltText, saltNull, saltInteger, saltTrue, saltFalse,
+`, signed(0xbf58476d1ce4e5b9), signed(0x94d049bb133111eb), painlessUnits(), saltText, saltNull, saltInteger, saltTrue, saltFalse,
 	saltMap, saltList, saltBig, saltDouble)
+
+// painlessUnits goes on with the polynomial of textHash over a part of a text.
+func painlessUnits() string {
+	const turn = 16
+	var powers [turn + 1]uint64
+	powers[0] = 1
+	for i := range turn {
+		powers[i+1] = powers[i] * textBase
+	}
+	sum := fmt.Sprintf("h * %dL", signed(powers[turn]))
+	for i := range turn {
+		sum += fmt.Sprintf(" + s.charAt(i + %d) * %dL", i, signed(powers[turn-1-i]))
+	}
+	return fmt.Sprintf(`long units(String s, int from, int to, long begin) {
+  long h = begin;
+  int i = from;
+  for (; i <= to - %d; i += %d) { h = %s; }
+  for (; i < to; i++) { h = h * %dL + s.charAt(i); }
+  return h;
+}`, turn, turn, sum, signed(textBase))
+}
 
 // signed is how Java writes a number of 64 bits.
 func signed(u uint64) int64 { return int64(u) }

@@ -69,19 +69,25 @@ func TestRealGoldenDigests(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("digests (-golden +%s):\n%s", server, diff)
 			}
-			// The other way: a script field of each hit.
-			side := &side{task: &task{src: c, srcName: server, index: index}, contents: true, note: func(s string) { t.Error(s) }}
-			side.scripts.Store(true)
-			page, _, err := side.page(t.Context(), &sourceIndex{Size: 10_000}, index, -1, object{"query": all()})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = map[string]string{}
-			for _, d := range page.docs {
-				got[d.id+"\x00"+d.routing] = fmt.Sprintf("%x", d.digest)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("digests of hits (-golden +%s):\n%s", server, diff)
+			// The other ways: a field of each hit.
+			for _, runtime := range []bool{false, true} {
+				if runtime && server != "source" {
+					continue // they have no runtime fields
+				}
+				side := &side{task: &task{src: c, srcName: server, index: index}, contents: true, note: func(s string) { t.Error(s) }}
+				side.scripts.Store(true)
+				side.runtime.Store(runtime)
+				page, _, err := side.page(t.Context(), &sourceIndex{Size: 10_000}, index, -1, object{"query": all()})
+				if err != nil || side.runtime.Load() != runtime {
+					t.Fatalf("runtime field %v: %v", runtime, err)
+				}
+				got = map[string]string{}
+				for _, d := range page.docs {
+					got[d.id+"\x00"+d.routing] = fmt.Sprintf("%x", d.digest)
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("digests of hits, runtime field %v (-golden +%s):\n%s", runtime, server, diff)
+				}
 			}
 			s, _, err := inside(t.Context(), c, index, -1, all(), digestParams{Routing: true, Contents: true, Level: 1})
 			if err != nil || *s != *sum {

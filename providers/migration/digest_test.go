@@ -125,35 +125,33 @@ func TestDigestRefuses(t *testing.T) {
 	}
 }
 
-// The hash of Java, computed in its own way.
-func TestJavaText(t *testing.T) {
-	hash := func(u []uint16) (h int32) {
-		for _, c := range u {
-			h = h*31 + int32(c)
+// Text is hashed by its units of UTF-16, however it is written.
+func TestTextHash(t *testing.T) {
+	seen := map[uint64]string{}
+	for _, c := range []struct {
+		json  string // without its quotes
+		units []uint16
+	}{
+		{"", nil}, {"a", []uint16{'a'}}, {`\u0000`, []uint16{0}}, {`\u0000\u0000`, []uint16{0, 0}}, {`\u0000a`, []uint16{0, 'a'}}, {`a\u0000`, []uint16{'a', 0}},
+		{"Aa", []uint16{'A', 'a'}}, {"BB", []uint16{'B', 'B'}}, {"AaBB", []uint16{'A', 'a', 'B', 'B'}}, {"BBAa", []uint16{'B', 'B', 'A', 'a'}},
+		{"Hello w\u00f6rld 😀x", utf16.Encode([]rune("Hello wörld 😀x"))}, {`\ud83d`, []uint16{0xd83d}}, {`\ude00\ud83d`, []uint16{0xde00, 0xd83d}},
+		{`\ud83d\ud83d\ude00`, []uint16{0xd83d, 0xd83d, 0xde00}}, {strings.Repeat("x", 40) + "ü", append(utf16.Encode([]rune(strings.Repeat("x", 40))), 0xfc)},
+	} {
+		want := uint64(1)
+		for _, u := range c.units {
+			want = want*0x9e3779b97f4a7c15 + uint64(u)
 		}
-		return h
-	}
-	reverse := func(u []uint16) []uint16 { // StringBuilder.reverse
-		r := make([]uint16, len(u))
-		for i, c := range u {
-			r[len(u)-1-i] = c
+		want = mix(want + saltText)
+		got, err := digestSource(providers.JSON(`"` + c.json + `"`))
+		if err != nil || got != want {
+			t.Errorf("%s: %x, %v, want %x", c.json, got, err, want)
 		}
-		for i := 0; i < len(r)-1; i++ {
-			if r[i] >= 0xdc00 && r[i] < 0xe000 && r[i+1] >= 0xd800 && r[i+1] < 0xdc00 {
-				r[i], r[i+1] = r[i+1], r[i]
-				i++
-			}
+		if was, ok := seen[got]; ok {
+			t.Errorf("%s has the hash of %s", c.json, was)
 		}
-		return r
-	}
-	for _, u := range [][]uint16{{}, {'a'}, utf16.Encode([]rune("Hello wörld 😀😀x")), {0xd83d}, {0xde00}, {0xde00, 0xd83d}, {0xd83d, 0xd83d, 0xde00},
-		{0xd83d, 0xde00, 0xde00}, {'a', 0xd83d, 0xde00, 0xd83d, 'b', 0xde00}, {0xd83d, 'x', 0xde00}} {
-		j := javaText{power: 1}
-		for _, c := range u {
-			j.add(uint32(c))
-		}
-		if int32(j.forward) != hash(u) || int32(j.reversed) != hash(reverse(u)) {
-			t.Errorf("%x: %d %d, want %d %d", u, int32(j.forward), int32(j.reversed), hash(u), hash(reverse(u)))
+		seen[got] = c.json
+		if s := string(utf16.Decode(c.units)); !strings.Contains(s, "\ufffd") && plainText(s) != want {
+			t.Errorf("%s: as an id it is another", c.json)
 		}
 	}
 }

@@ -24,6 +24,14 @@
 // streams, existing = "keep") op_type create does the same by id, within one
 // backing index; after a rollover the ids that are there are left out.
 //
+// # Refused documents
+//
+// A range of which documents are refused is copied by stream, because a reindex
+// tells of the first bad batch only (deadletter.go). Up to max_refused of them
+// may be left behind: the end of their range and the sum of the migration hold
+// their ids, a verification expects them to be missing (verify_refused.go), and
+// retry.go sends them again.
+//
 // # How all documents are compared
 //
 // Each document has a digest of 64 bits (digest.go), made by the clusters

@@ -12,14 +12,15 @@ import (
 )
 
 // rest is the query of an attempt at a unit. A second attempt into a data
-// stream that has rolled over meanwhile leaves out what is there already: an
-// id is unique per backing index only, so that creating it again would double
-// the document.
+// stream leaves out what is there already: an id is unique per backing index
+// only, so that creating it again after a rollover, which may come at any time,
+// would double the document.
 func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	query := r.selection(x, u.span.query())
 	if len(u.leftOut) > 0 {
 		query = without(query, u.leftOut)
 	}
+	u.there = 0
 	if u.begun == 0 || !r.dest.Stream {
 		return query, nil
 	}
@@ -27,10 +28,12 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(now.Names) < 2 || len(now.Names) <= max(1, len(r.l.backing)) {
-		return query, nil // still the same write index: create refuses what is there
+	if !now.Exists {
+		return query, nil
 	}
-	if err := refresh(ctx, r.dst, r.destIndex); err != nil {
+	if err := refresh(ctx, r.dst, r.destIndex); errors.Is(err, providers.ErrDenied) && len(now.Names) <= max(1, len(r.l.backing)) {
+		return query, nil // still the same write index: create refuses what is there
+	} else if err != nil {
 		return nil, err // without it documents would be doubled
 	}
 	var there []providers.DeadLetter
@@ -43,6 +46,7 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err != nil || len(there) == 0 {
 		return query, err
 	}
+	u.there = int64(len(there))
 	return without(query, there), nil
 }
 

@@ -20,7 +20,7 @@ func putAnew(t testing.TB, w world, index, id string, value int) {
 	path := "/" + index + "/_doc/" + url.PathEscape(id) + "?refresh=true"
 	for range 50 {
 		must(t, w.admin, "DELETE", path, nil)
-		time.Sleep(500 * time.Millisecond) // a real server looks at its clock now and then
+		time.Sleep(time.Second) // a real server looks at its clock now and then
 		must(t, w.admin, "POST", "/"+index+"/_refresh", nil)
 		raw := must(t, w.admin, "PUT", path, object{"n": value, "of": id})
 		var a struct {

@@ -44,6 +44,10 @@ func TestArguments(t *testing.T) {
 		{"pattern as destination", copying("a", "b-*"), "bad_argument"},
 		{"size 0", with(copying("a", "b"), "source", "size", cty.NumberIntVal(0)), "bad_argument"},
 		{"concurrency 1.5", with(copying("a", "b"), "", "concurrency", cty.NumberFloatVal(1.5)), "bad_argument"},
+		{"max_refused -1", with(copying("a", "b"), "", "max_refused", cty.NumberIntVal(-1)), "bad_argument"},
+		{"max_refused 0.5", with(copying("a", "b"), "", "max_refused", cty.NumberFloatVal(0.5)), "bad_argument"},
+		{"max_refused 10001", with(copying("a", "b"), "", "max_refused", cty.NumberIntVal(10_001)), "bad_argument"},
+		{"max_refused 10000", with(copying("a", "b"), "", "max_refused", cty.NumberIntVal(10_000)), ""},
 		{"create and overwrite", with(with(copying("a", "b"), "dest", "op_type", cty.StringVal("create")), "dest", "existing", cty.StringVal("overwrite")), "bad_argument"},
 		{"index and keep", with(with(copying("a", "b"), "dest", "op_type", cty.StringVal("index")), "dest", "existing", cty.StringVal("keep")), "bad_argument"},
 		{"no fields", with(copying("a", "b"), "source", "_source", cty.False), "bad_argument"},
@@ -80,6 +84,7 @@ func TestChanged(t *testing.T) {
 		{"dest", "pipeline", text("p"), providers.TaskChange{Copy: []string{"pipeline"}}},
 		{"dest", "op_type", text("create"), providers.TaskChange{Copy: []string{"op_type"}}},
 		{"dest", "existing", text("keep"), providers.TaskChange{Copy: []string{"existing"}}},
+		{"", "max_refused", cty.NumberIntVal(7), providers.TaskChange{}},
 		{"", "script", cty.ObjectVal(map[string]cty.Value{"source": text("x")}), providers.TaskChange{Copy: []string{"script"}}},
 		{"", "method", text("reindex"), providers.TaskChange{}},
 		{"", "concurrency", number(8), providers.TaskChange{}},
@@ -313,5 +318,23 @@ func TestNoSecret(t *testing.T) {
 	}
 	if strings.Contains(text, "hunter2") {
 		t.Error(text)
+	}
+}
+
+// What Serverless does not show of the settings follows from the mode.
+func TestSlowBySettings(t *testing.T) {
+	for _, tt := range []struct {
+		settings, defaults map[string]any
+		want               bool
+	}{
+		{map[string]any{"index.mode": "logsdb"}, nil, true},
+		{map[string]any{"index.mode": "time_series"}, map[string]any{"index.seq_no.index_options": "POINTS_AND_DOC_VALUES"}, false},
+		{nil, map[string]any{"index.seq_no.index_options": "DOC_VALUES_ONLY", "index.mode": "standard"}, true},
+		{nil, map[string]any{"index.mode": "standard"}, false},
+		{nil, nil, false},
+	} {
+		if got := (settings{tt.settings, tt.defaults}).slow(); got != tt.want {
+			t.Errorf("%v %v: %v", tt.settings, tt.defaults, got)
+		}
 	}
 }

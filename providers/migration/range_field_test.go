@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -72,7 +71,7 @@ func full(b block) block { return with(b, "", "verify", cty.StringVal("full")) }
 // By what an index is cut, why, and that nothing is lost by it, by either
 // method.
 func TestRangeField(t *testing.T) {
-	const name = "h3-by"
+	const name = "rng-by"
 	logsdb := object{"index.mode": "logsdb"}
 	for _, c := range []struct {
 		name     string
@@ -152,7 +151,7 @@ func TestRangeField(t *testing.T) {
 // document once.
 func TestFieldRangesCount(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
-		const name = "h3-count"
+		const name = "rng-count"
 		for _, field := range []string{"@timestamp", "nanos", "n", "share"} {
 			w.freshWith(t, name, 2, off)
 			lines(t, w.admin, name, append(timedDocs(0, 64), "none", `{}`, "far", `{"n":1e12,"share":1e12,"nanos":"2200-01-01","@timestamp":"1901-01-01"}`)...)
@@ -178,10 +177,10 @@ func TestFieldRangesCount(t *testing.T) {
 
 // A copy in ranges of a field is stopped at each record, and goes on.
 func TestFieldRangesStopped(t *testing.T) {
-	for method, b := range map[string]block{"reindex": copying("h3-stop", "h3-stop"), "stream": streaming("h3-stop", "h3-stop")} {
+	for method, b := range map[string]block{"reindex": copying("rng-stop", "rng-stop"), "stream": streaming("rng-stop", "rng-stop")} {
 		t.Run(method, func(t *testing.T) {
 			inFakes(t, func(t *testing.T, w fakeWorld) {
-				const name = "h3-stop"
+				const name = "rng-stop"
 				w.freshWith(t, name, 1, off)
 				lines(t, w.admin, name, append(timedDocs(0, 39), "none", `{}`)...)
 				lines(t, w.admin, name, timedDocs(10, 15)...)
@@ -216,7 +215,7 @@ func moving(t *testing.T, w world, name string) *memJournal {
 // tail pass does, whatever the ranges are of.
 func TestFieldRangesWrittenTo(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
-		const name = "h3-moved"
+		const name = "rng-moved"
 		w.freshWith(t, name, 2, off)
 		lines(t, w.admin, name, timedDocs(0, 64)...)
 		allowed := w
@@ -229,7 +228,7 @@ func TestFieldRangesWrittenTo(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !slices.ContainsFunc(j.notes, func(s string) bool {
-			return strings.Contains(s, "h3-moved was written to while it was copied (3 operations)")
+			return strings.Contains(s, "rng-moved was written to while it was copied (3 operations)")
 		}) {
 			t.Errorf("notes %q", j.notes)
 		}
@@ -264,7 +263,7 @@ func TestFieldRangesWrittenTo(t *testing.T) {
 // Who may not ask for _stats is told by the counts.
 func TestFieldRangesGrow(t *testing.T) {
 	inFakes(t, func(t *testing.T, w fakeWorld) {
-		const name = "h3-grown"
+		const name = "rng-grown"
 		w.freshWith(t, name, 1, off)
 		lines(t, w.admin, name, timedDocs(0, 64)...)
 		w.from.Fault(func(r *http.Request) providertest.Fault {
@@ -298,7 +297,7 @@ func unversioned(docs map[string]string) map[string]string {
 // A plan that would not notice what moved says so.
 func TestNoTailPass(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
-		const name = "h3-loose"
+		const name = "rng-loose"
 		w.freshWith(t, name, 1, off)
 		lines(t, w.admin, name, timedDocs(0, 64)...)
 		for _, c := range []struct {
@@ -326,20 +325,20 @@ func TestNoTailPass(t *testing.T) {
 // A pattern decides index by index.
 func TestRangeFieldOfEachIndex(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
-		w.freshWith(t, "h3-each", 1, nil)
-		w.freshWith(t, "h3-each-1", 1, off)
-		w.freshWith(t, "h3-each-2", 1, nil)
-		w.freshWith(t, "h3-each-3", 1, off)
-		lines(t, w.admin, "h3-each-1", timedDocs(0, 40)...)
-		lines(t, w.admin, "h3-each-2", timedDocs(40, 80)...)
-		lines(t, w.admin, "h3-each-3", "a", `{"n":1}`, "b", `{"n":2}`)
-		task := fineTask(t, w, full(copying("h3-each-*", "h3-each")))
+		w.freshWith(t, "rng-each", 1, nil)
+		w.freshWith(t, "rng-each-1", 1, off)
+		w.freshWith(t, "rng-each-2", 1, nil)
+		w.freshWith(t, "rng-each-3", 1, off)
+		lines(t, w.admin, "rng-each-1", timedDocs(0, 40)...)
+		lines(t, w.admin, "rng-each-2", timedDocs(40, 80)...)
+		lines(t, w.admin, "rng-each-3", "a", `{"n":1}`, "b", `{"n":2}`)
+		task := fineTask(t, w, full(copying("rng-each-*", "rng-each")))
 		e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
 		if err != nil || e.RangeBy != "@timestamp and _seq_no" {
 			t.Errorf("%+v, %v", e, err)
 		}
-		want := []string{"h3-each-3: one range, because sequence numbers are off (index.disable_sequence_numbers), and no document has a @timestamp (source.range_field can name another date or number)",
-			"h3-each-1: ranges by @timestamp, because sequence numbers are off (index.disable_sequence_numbers)"}
+		want := []string{"rng-each-3: one range, because sequence numbers are off (index.disable_sequence_numbers), and no document has a @timestamp (source.range_field can name another date or number)",
+			"rng-each-1: ranges by @timestamp, because sequence numbers are off (index.disable_sequence_numbers)"}
 		if diff := cmp.Diff(want, e.Notes); diff != "" {
 			t.Error(diff)
 		}
@@ -361,7 +360,7 @@ func TestDocumentsWithoutSeqNo(t *testing.T) {
 		by   string
 	}{{timedDocs(0, 64), "@timestamp"}, {numbered(64), ""}} {
 		inFakes(t, func(t *testing.T, w fakeWorld) {
-			const name = "h3-old"
+			const name = "rng-old"
 			w.freshWith(t, name, 2, nil)
 			lines(t, w.admin, name, c.docs...)
 			w.from.ForgetSeqNo(name, c.docs[10], c.docs[90])
@@ -435,95 +434,5 @@ func TestFieldRangeQueries(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// Old and foreign servers have their own aggregations.
-func TestRealRangeField(t *testing.T) {
-	for _, c := range []struct{ server, field, by string }{
-		{"es6", "n", "n"}, {"es6", "day", "day"}, {"es6", "share", "share"}, {"es7", "n", "n"}, {"es7", "nanos", "nanos"},
-		{"opensearch", "n", "n"}, {"opensearch", "day", "day"},
-		{"opensearch", "nanos", "_seq_no"}, // its range aggregation counts them wrong
-	} {
-		t.Run(c.server+" "+c.field, func(t *testing.T) {
-			source, target, write := connect(t, labConfig(t, c.server)), connect(t, labConfig(t, "target")), admin(t, c.server)
-			name := "h3-way-" + c.server
-			path, kind := "/"+name, ""
-			properties := object{"day": object{"type": "date"}, "n": object{"type": "long"}, "share": object{"type": "float"}, "nanos": object{"type": "date_nanos"}}
-			if c.server == "es6" {
-				path, kind = path+"?"+url.Values{"include_type_name": {"false"}}.Encode(), `,"_type":"_doc"`
-				delete(properties, "nanos")
-			}
-			drop(t, write, name)
-			drop(t, target, name)
-			t.Cleanup(func() { drop(t, write, name); drop(t, target, name) })
-			must(t, write, "PUT", path, object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": object{"properties": properties}})
-			var b strings.Builder
-			for i := range 5000 {
-				source := `{}`
-				if i%100 > 0 {
-					source = fmt.Sprintf(`{"day":"2026-01-%02dT%02d:00:00+02:00","nanos":"2026-01-%02dT00:00:00.%09dZ","n":%d,"share":0.%d5}`, i%28+1, i%24, i%28+1, i*7919, i*i, i)
-				}
-				fmt.Fprintf(&b, "{\"index\":{\"_id\":\"n %d\"%s}}\n%s\n", i, kind, source)
-			}
-			must(t, write, "POST", "/"+name+"/_bulk?refresh=true", b.String())
-			for _, how := range []block{full(copying(name, name)), full(streaming(name, name))} {
-				task := cutBy(how, c.field).task(t, map[string]providers.Cluster{"source": source, "target": target})
-				task.small = 100
-				e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
-				if err != nil || e.RangeBy != c.by || e.Ranges < 8 {
-					t.Errorf("%+v, %v", e, err)
-				}
-				result, sum, err := task.Run(t.Context(), newJournal())
-				if err != nil || result.Created != 5000 {
-					t.Fatalf("%+v, %v", result, err)
-				}
-				if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 5000 {
-					t.Errorf("%+v, %v", v, err)
-				}
-				drop(t, target, name)
-			}
-		})
-	}
-}
-
-// Time series: ids are of the server's making, _source is made up from the
-// fields, and _seq_no is not indexed or off.
-func TestRealTimeSeries(t *testing.T) {
-	const name = "h3-series"
-	w := world{"real", connect(t, labConfig(t, "source")), connect(t, labConfig(t, "target")), admin(t, "source")}
-	for _, c := range []struct {
-		off bool
-		why string
-	}{{false, "sequence numbers are not indexed (index.seq_no.index_options)"}, {true, "sequence numbers are off (index.disable_sequence_numbers)"}} {
-		for method, b := range map[string]block{"reindex": with(full(copying(name, name)), "dest", "op_type", cty.StringVal("create")), "stream": full(streaming(name, name))} {
-			t.Run(fmt.Sprint(method, " ", c.off), func(t *testing.T) {
-				for _, s := range []providers.Cluster{w.admin, w.target} {
-					drop(t, s, name)
-					t.Cleanup(func() { drop(t, s, name) })
-					must(t, s, "PUT", "/"+name, object{"settings": object{"index.disable_sequence_numbers": c.off, "index.mode": "time_series", "index.routing_path": "host",
-						"index.number_of_shards": 2, "index.number_of_replicas": 0, "index.time_series.start_time": "2026-01-01T00:00:00Z", "index.time_series.end_time": "2026-02-01T00:00:00Z"},
-						"mappings": object{"properties": object{"@timestamp": object{"type": "date"}, "host": object{"type": "keyword", "time_series_dimension": true},
-							"cpu": object{"type": "double", "time_series_metric": "gauge"}}}})
-				}
-				var docs strings.Builder
-				for i := range 200 {
-					fmt.Fprintf(&docs, "{\"create\":{}}\n{\"@timestamp\":\"2026-01-%02dT%02d:00:00Z\",\"host\":\"h%d\",\"cpu\":%d.5}\n", i/24+1, i%24, i%3, i)
-				}
-				must(t, w.admin, "POST", "/"+name+"/_bulk?refresh=true", docs.String())
-				task := fineTask(t, w, b)
-				e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
-				if err != nil || e.RangeBy != "@timestamp" || !slices.Contains(e.Notes, name+": ranges by @timestamp, because "+c.why) {
-					t.Errorf("%+v, %v", e, err)
-				}
-				result, sum, err := task.Run(t.Context(), newJournal())
-				if err != nil || result.Created != 200 {
-					t.Fatalf("%+v, %v", result, err)
-				}
-				if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 200 {
-					t.Errorf("%+v, %v", v, err)
-				}
-			})
-		}
 	}
 }

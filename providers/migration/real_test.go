@@ -13,6 +13,7 @@ import (
 
 	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/providers/elasticsearch"
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // lab is the connection to a server that "eslab env" names, or the test is
@@ -35,6 +36,7 @@ func labConfig(t testing.TB, name string) providers.ClusterConfig {
 		}
 		c.CAPEM = pem
 	}
+	providertest.NothingRefused(t, env("DOOR_URL"), c.CAPEM)
 	return c
 }
 
@@ -88,7 +90,7 @@ func drop(t testing.TB, c providers.Cluster, names ...string) {
 func fill(t testing.TB, c providers.Cluster, index string, shards, n int) {
 	t.Helper()
 	drop(t, c, index)
-	must(t, c, "PUT", "/"+index, object{"settings": object{"number_of_shards": shards, "number_of_replicas": 0}})
+	must(t, c, "PUT", "/"+index, sized(t, c, shards))
 	t.Cleanup(func() { drop(t, c, index) })
 	more(t, c, index, 0, n)
 }
@@ -274,14 +276,14 @@ func (p pretender) Config() providers.ClusterConfig { return p.config }
 
 // Old and foreign servers as source and as destination.
 func TestRealVersions(t *testing.T) {
-	for _, way := range [][2]string{{"es6", "target"}, {"es7", "target"}, {"opensearch", "target"}, {"source", "opensearch"}, {"es6", "opensearch"}} {
+	for _, way := range [][2]string{{"es6", "target"}, {"es7", "target"}, {"opensearch", "target"}, {"source", "opensearch"}, {"es6", "opensearch"}, {"source", "serverless"}, {"serverless", "opensearch"}} {
 		t.Run(way[0]+" to "+way[1], func(t *testing.T) {
 			source, target := connect(t, labConfig(t, way[0])), connect(t, labConfig(t, way[1]))
 			from, to := "mig-way-"+way[0], "mig-way-from-"+way[0]
 			write := admin(t, way[0])
 			drop(t, write, from)
 			t.Cleanup(func() { drop(t, write, from) })
-			must(t, write, "PUT", "/"+from, object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}})
+			must(t, write, "PUT", "/"+from, sized(t, write, 2))
 			var b strings.Builder
 			kind := ""
 			if way[0] == "es6" {

@@ -68,7 +68,7 @@ func leftIDs(t testing.TB, sum providers.JSON) []string {
 // known to be missing, and everything else that is missing still fails.
 func TestRefusedWithinLimit(t *testing.T) {
 	for _, method := range methods {
-		for most := range int64(5) {
+		for most := range int64(4) {
 			t.Run(fmt.Sprint(method, " ", most), func(t *testing.T) {
 				inWorlds(t, func(t *testing.T, w world) {
 					name := "mig-left"
@@ -267,8 +267,10 @@ func TestLimitLowered(t *testing.T) {
 				if _, _, err := k.Run(t.Context(), again); code(err) != "documents_refused" {
 					t.Fatal(err)
 				}
+				if s, err := k.Status(t.Context(), again); err != nil || s.Refused != 1 { // of one range it is open again
+					t.Errorf("status %+v %v", s, err)
+				}
 				mend(t, w, name)
-				again.left = -1
 				result, sum, err := k.Run(t.Context(), again)
 				if err != nil || result.Failed != 0 || len(leftIDs(t, sum)) != 0 {
 					t.Fatalf("%+v %v", result, err)
@@ -500,4 +502,54 @@ func TestRefusedOverwriting(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Of migrations into one destination each knows what it leaves behind itself,
+// and what the others do.
+func TestRefusedBesideOthers(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name, second = "mig-left-beside", "mig-left-second"
+		refusing(t, w, name)
+		w.fresh(t, second, 1)
+		put(t, w.admin, second, 1, ids(60, 80)...)
+		put(t, w.admin, second, 40112, "bad 9")
+		var tasks []*task
+		var sums []providers.JSON
+		for _, from := range []string{name, second} {
+			k := fineTask(t, w, with(copying(from, name), "", "max_refused", cty.NumberIntVal(3)))
+			_, sum, err := k.Run(t.Context(), newJournal())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tasks, sums = append(tasks, k), append(sums, sum)
+		}
+		check := func(missing int64) {
+			t.Helper()
+			for i, k := range tasks {
+				for _, how := range []string{"count", "full"} {
+					k.verify = how
+					k.Share([]providers.Peer{{Task: tasks[1-i], Done: sums[1-i]}})
+					v, err := k.Verify(t.Context(), newJournal(), sums[i])
+					if want := []int64{3, 1}[i]; v.Refused != want || v.Extra+v.Different != 0 {
+						t.Errorf("%d %s: %+v %v", i, how, v, err)
+					}
+					if how == "full" && i == 1 { // it is the other's
+						missing = 0
+					}
+					if v.Missing != missing || errors.Is(err, providers.ErrVerify) != (missing > 0) {
+						t.Errorf("%d %s: %+v %v, want %d missing", i, how, v, err, missing)
+					}
+				}
+			}
+		}
+		check(0)
+		put(t, w.target, name, 1, "extra")
+		tasks[1].verify = "full"
+		if v, err := tasks[1].Verify(t.Context(), newJournal(), sums[1]); !errors.Is(err, providers.ErrVerify) || v.Extra != 1 || v.Missing != 0 {
+			t.Errorf("one is too much: %+v %v", v, err)
+		}
+		must(t, w.target, "DELETE", "/"+name+"/_doc/extra?refresh=true", nil)
+		must(t, w.target, "DELETE", "/"+name+"/_doc/d%2007%2F%C3%BC?refresh=true", nil)
+		check(1)
+	})
 }

@@ -116,6 +116,15 @@ func (s settings) synthetic() bool {
 	return mode == "logsdb" || mode == "time_series"
 }
 
+// slow goes by the mode where the setting is not shown, as on Serverless.
+func (s settings) slow() bool {
+	byMode := ""
+	if mode := s.at("index.mode", ""); mode == "logsdb" || mode == "time_series" {
+		byMode = "DOC_VALUES_ONLY"
+	}
+	return s.at("index.seq_no.index_options", byMode) == "DOC_VALUES_ONLY"
+}
+
 // packed: measured on 9.4.3, small documents, 9,000 _id a second from
 // best_compression and 190,000 from the default (LZ4); read in sequence, as
 // pages of a search are, both are fast.
@@ -151,8 +160,7 @@ func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
 	var out []*sourceIndex
 	for name, s := range settings {
 		x := &sourceIndex{Name: name, SeqNo: s.at("index.disable_sequence_numbers", "false") != "true",
-			Slow:   s.at("index.seq_no.index_options", "") == "DOC_VALUES_ONLY",
-			ByHand: s.at("index.refresh_interval", "") == "-1", Synthetic: s.synthetic(), Packed: s.packed(), Filter: filters[name]}
+			Slow: s.slow(), ByHand: s.at("index.refresh_interval", "") == "-1", Synthetic: s.synthetic(), Packed: s.packed(), Filter: filters[name]}
 		x.Window, _ = strconv.Atoi(s.at("index.max_result_window", "10000"))
 		switch {
 		case !x.SeqNo:

@@ -117,6 +117,7 @@ func (s *streamer) most(x *sourceIndex) int {
 // ended closes the account of a range and records it. letters are what the
 // destination refused of it.
 func (r *run) ended(ctx context.Context, u *unit, x *sourceIndex, c counts, letters []providers.DeadLetter) error {
+	c.Total, c.Conflicts = c.Total+u.there, c.Conflicts+u.there
 	if len(letters) > 0 && !r.leave(letters) {
 		return &trouble{what: refused, unit: u, index: x.Name, counts: c, letters: letters}
 	}

@@ -15,7 +15,7 @@ import (
 // A stream between real servers of every kind: ids, routing, versions, numbers
 // as they were written, line breaks, vectors.
 func TestRealStream(t *testing.T) {
-	for _, way := range [][2]string{{"source", "target"}, {"es6", "target"}, {"es7", "target"}, {"opensearch", "target"}, {"source", "opensearch"}} {
+	for _, way := range [][2]string{{"source", "target"}, {"es6", "target"}, {"es7", "target"}, {"opensearch", "target"}, {"source", "opensearch"}, {"source", "serverless"}, {"serverless", "target"}} {
 		t.Run(way[0]+" to "+way[1], func(t *testing.T) {
 			source, target, write := connect(t, labConfig(t, way[0])), connect(t, labConfig(t, way[1])), admin(t, way[0])
 			from, to := "str-way-"+way[0], "str-way-from-"+way[0]
@@ -27,12 +27,16 @@ func TestRealStream(t *testing.T) {
 				kind = `,"_type":"_doc"`
 			}
 			vectors := way[0] == "source" && way[1] == "target"
-			settings := object{"settings": object{"number_of_shards": 3, "number_of_replicas": 0}}
-			if vectors {
-				settings["mappings"] = object{"properties": object{"v": object{"type": "dense_vector", "dims": 3}}}
+			for _, c := range []struct {
+				at   providers.Cluster
+				name string
+			}{{write, from}, {target, to}} {
+				body := sized(t, c.at, 3)
+				if vectors {
+					body["mappings"] = object{"properties": object{"v": object{"type": "dense_vector", "dims": 3}}}
+				}
+				must(t, c.at, "PUT", "/"+c.name, body)
 			}
-			must(t, write, "PUT", "/"+from, settings)
-			must(t, target, "PUT", "/"+to, settings)
 			var b strings.Builder
 			for i := range 5000 {
 				fmt.Fprintf(&b, "{\"index\":{\"_id\":\"n %d/ü\\\"\",\"routing\":\"r%d\"%s}}\n{\"n\":%d,\"price\":1e3,\"f\":1.10,\"big\":9007199254740993,\"list\":[1,2],\"o\":{\"a\":null},\"v\":[0.5,0.25,%d.5]}\n", i, i%7, kind, i, i%3+1)

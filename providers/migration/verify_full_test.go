@@ -72,14 +72,15 @@ type fieldScripts struct{ providers.Cluster }
 
 func (c fieldScripts) Do(ctx context.Context, r providers.Request) (providers.JSON, error) {
 	var body object
-	if !strings.HasSuffix(r.Path, "/_search") || decode(r.Body, &body) != nil || body["script_fields"] == nil {
+	if !strings.HasSuffix(r.Path, "/_search") || decode(r.Body, &body) != nil || body["script_fields"] == nil && body["runtime_mappings"] == nil {
 		return c.Cluster.Do(ctx, r)
 	}
-	if !strings.Contains(string(r.Body), string(providers.Encode(painlessField))) {
+	if !strings.Contains(string(r.Body), string(providers.Encode(painlessField))) && !strings.Contains(string(r.Body), string(providers.Encode(painlessRuntime))) {
 		return nil, errors.New("another script")
 	}
-	delete(body, "script_fields")
-	delete(body, "_source")
+	for _, k := range []string{"script_fields", "runtime_mappings", "fields", "_source"} {
+		delete(body, k)
+	}
 	r.Body = providers.Encode(body)
 	raw, err := c.Cluster.Do(ctx, r)
 	if err != nil {
@@ -94,8 +95,8 @@ func (c fieldScripts) Do(ctx context.Context, r providers.Request) (providers.JS
 		if err != nil {
 			return nil, err
 		}
-		delete(h.(object), "_source")
-		h.(object)["fields"] = object{"digest": []int64{int64(v)}}
+		h.(object)["_source"] = object{} // as from 9.2 on
+		h.(object)["fields"] = object{digestField: []int64{int64(v)}}
 	}
 	return providers.Encode(a), nil
 }

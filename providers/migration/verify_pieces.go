@@ -39,7 +39,7 @@ type side struct {
 	parts    []*part
 	note     func(string)
 	// What the cluster can do, as far as is known.
-	aggregates, scripts atomic.Bool
+	aggregates, runtime, scripts atomic.Bool
 	// few: ids and digests of all documents may pass through esmig.
 	few bool
 	// What a source's destination has refused, and what of it is left behind.
@@ -96,6 +96,7 @@ func (s *side) cutPieces(ctx context.Context, average int64) error {
 		return err
 	}
 	s.aggregates.Store(info.Flavor != providers.Serverless) // it has no scripted_metric
+	s.runtime.Store(info.Flavor == providers.Serverless || info.Flavor == providers.Elasticsearch && atLeast(info.Version, 7, 11))
 	s.scripts.Store(true)
 	err = each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], average) })
 	s.few = s.documents() <= s.fetched
@@ -151,7 +152,7 @@ func (s *side) cutPart(ctx context.Context, p *part, average int64) error {
 			}
 		}
 	}
-	sum := sha256.Sum256(providers.Encode(object{"run": s.run, "cluster": s.srcName, "index": x.Name, "query": s.query, "filter": x.Filter,
+	sum := sha256.Sum256(providers.Encode(object{"digest": digestVersion, "run": s.run, "cluster": s.srcName, "index": x.Name, "query": s.query, "filter": x.Filter,
 		"contents": s.contents, "pieces": fmt.Sprint(p.pieces), "checkpoints": x.Checkpoints, "visible": x.Visible}))
 	p.of = hex.EncodeToString(sum[:8])
 	return nil

@@ -37,7 +37,7 @@ func TestRealFull(t *testing.T) {
 	for _, way := range []struct {
 		from, to  string
 		shards, n int
-	}{{"source", "target", 1, 20_000}, {"source", "target", 3, 20_000}, {"es6", "target", 2, 3000}, {"opensearch", "target", 1, 3000}, {"source", "opensearch", 2, 3000}} {
+	}{{"source", "target", 1, 20_000}, {"source", "target", 3, 20_000}, {"es6", "target", 2, 3000}, {"opensearch", "target", 1, 3000}, {"source", "opensearch", 2, 3000}, {"source", "serverless", 2, 20_000}} {
 		t.Run(fmt.Sprintf("%s to %s, %d shards", way.from, way.to, way.shards), func(t *testing.T) {
 			needLab(t, way.from, way.to)
 			from, to := connect(t, labConfig(t, way.from)), admin(t, way.to)

@@ -50,9 +50,11 @@ func inWorlds(t *testing.T, f func(t *testing.T, w world)) {
 			f(t, world{"fake", to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")})
 		})
 	})
-	t.Run("real", func(t *testing.T) {
-		f(t, world{"real", connect(t, labConfig(t, "source")), connect(t, labConfig(t, "target")), admin(t, "source")})
-	})
+	for _, to := range []string{"target", "serverless"} {
+		t.Run("real "+to, func(t *testing.T) {
+			f(t, world{to, connect(t, labConfig(t, "source")), connect(t, labConfig(t, to)), admin(t, "source")})
+		})
+	}
 }
 
 // contents are the documents of an index as "version routing source" by id.
@@ -100,7 +102,19 @@ func (w world) fresh(t testing.TB, name string, shards int) {
 		t.Cleanup(func() { drop(t, c, name) })
 	}
 	must(t, w.admin, "PUT", "/"+name, object{"settings": object{"number_of_shards": shards, "number_of_replicas": 0}})
-	must(t, w.target, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+	must(t, w.target, "PUT", "/"+name, sized(t, w.target, 1))
+}
+
+// sized is the body of an index with so many shards, where they can be chosen.
+func sized(t testing.TB, c providers.Cluster, shards int) object {
+	info, err := c.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Flavor == providers.Serverless {
+		return object{}
+	}
+	return object{"settings": object{"number_of_shards": shards, "number_of_replicas": 0}}
 }
 
 // fine cuts even the smallest index into ranges.
@@ -156,7 +170,7 @@ func TestStoppedAtEachRecord(t *testing.T) {
 		for _, torn := range []bool{false, true} {
 			for n := 0; ; n++ {
 				drop(t, w.target, name)
-				must(t, w.target, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+				must(t, w.target, "PUT", "/"+name, sized(t, w.target, 1))
 				task := fineTask(t, w, copying(name, name))
 				if stopAndGoOn(t, task, w.target, name, n, torn, want) {
 					break
@@ -508,7 +522,7 @@ func TestDataStream(t *testing.T) {
 		for _, rollover := range []bool{false, true} {
 			for n := 1; ; n++ {
 				name := fmt.Sprintf("mig-from-%v-%d", rollover, n)
-				stream := fmt.Sprintf("mig-stream-%v-%d", rollover, n) // a stream cannot be deleted on every server
+				stream := fmt.Sprintf("mig-stream-%s-%v-%d", w.name, rollover, n) // a stream cannot be deleted on every server
 				drop(t, w.admin, name)
 				must(t, w.admin, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
 				var b strings.Builder

@@ -31,6 +31,9 @@ type Options struct {
 	// path segment: "_ilm" (its settings are unknown then, too),
 	// "_data_stream", "_reindex".
 	Lacks []string
+	// Nodes are the addresses (host:port) that it says its nodes publish; the
+	// fake must be joined to the network at each. None: one node, without.
+	Nodes []string
 	// ReindexBatchesPerPoll is how far each look at a reindex task brings it;
 	// 0: to its end.
 	ReindexBatchesPerPoll int

@@ -115,7 +115,16 @@ func nodes(f *Fake, c *call) (any, error) {
 		"fs":          obj{"total": obj{"total_in_bytes": total, "free_in_bytes": total, "available_in_bytes": total}},
 		"os":          obj{"available_processors": 2, "allocated_processors": 2},
 		"thread_pool": obj{"write": obj{"threads": 2, "queue": 0, "active": 0, "rejected": 0, "largest": 2, "completed": 0}}}
-	return obj{"_nodes": obj{"total": 1, "successful": 1, "failed": 0}, "cluster_name": f.opt.Name, "nodes": obj{node: n}}, nil
+	all := obj{node: n}
+	if len(f.opt.Nodes) > 0 {
+		all = obj{}
+	}
+	for i, address := range f.opt.Nodes {
+		n := maps.Clone(n)
+		n["http"] = obj{"publish_address": address, "bound_address": []any{address}}
+		all[node[:len(node)-1]+strconv.Itoa(i)] = n
+	}
+	return obj{"_nodes": obj{"total": len(all), "successful": len(all), "failed": 0}, "cluster_name": f.opt.Name, "nodes": all}, nil
 }
 
 func whoAmI(f *Fake, c *call) (any, error) {

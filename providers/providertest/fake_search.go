@@ -109,9 +109,9 @@ func (f *Fake) readSearch(c *call) (*search, error) {
 		return nil, err
 	}
 	can := strings.Fields("query size from sort search_after track_total_hits _source seq_no_primary_term version fields docvalue_fields pit slice aggs aggregations timeout track_scores stored_fields")
-	known := strings.Fields("collapse explain ext highlight indices_boost knn min_score post_filter profile rank rescore retriever runtime_mappings stats suggest terminate_after")
+	known := strings.Fields("collapse explain ext highlight indices_boost knn min_score post_filter profile rank rescore retriever stats suggest terminate_after")
 	for _, k := range sortedKeys(body) {
-		if k == "script_fields" { // as a server without scripts
+		if k == "script_fields" || k == "runtime_mappings" { // as a server without scripts
 			return nil, illegal("script_lang not supported [painless]")
 		}
 		if slices.Contains(known, k) {

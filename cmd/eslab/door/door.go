@@ -164,7 +164,7 @@ func (d *Door) record(r *http.Request, f *failure) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.refused) < 1000 {
-		d.refused = append(d.refused, Refusal{time.Now(), r.Method, r.URL.RequestURI(), f.status, f.reason, r.UserAgent()})
+		d.refused = append(d.refused, Refusal{time.Now(), r.Method, r.URL.RequestURI(), f.status, f.root().reason, r.UserAgent()})
 	}
 }
 

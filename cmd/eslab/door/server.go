@@ -90,12 +90,16 @@ func (f *failure) body() any {
 	if f.plain {
 		return map[string]any{"error": f.reason}
 	}
-	e, root := f.inner(), f
-	for root.cause != nil {
-		root = root.cause
-	}
-	e["root_cause"] = []any{root.inner()}
+	e := f.inner()
+	e["root_cause"] = []any{f.root().inner()}
 	return map[string]any{"error": e, "status": f.status}
+}
+
+func (f *failure) root() *failure {
+	for f.cause != nil {
+		f = f.cause
+	}
+	return f
 }
 
 func (f *failure) inner() map[string]any {
@@ -132,7 +136,7 @@ func encode(v any) []byte {
 	return b.Bytes()
 }
 
-// decode keeps numbers as they are written. Nothing is nil.
+// decode keeps numbers as they are written. Of an empty body it makes nil.
 func decode(raw []byte) (any, error) {
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return nil, nil

@@ -1,0 +1,94 @@
+package migration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch"
+	"github.com/esmig/esmig/providers/providertest"
+)
+
+// On Serverless there is no list of tasks with what they were sent with. A
+// reindex whose answer was lost, or of which a killed process did not record
+// the task, is waited for, and what it brought is left out of the next attempt:
+// nothing is twice in a data stream, however often that rolls over.
+func TestLostOnServerless(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		for lost := 1; lost <= 4; lost++ {
+			t.Run(fmt.Sprint("killed ", killed, ", answer ", lost), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var net providertest.Network
+					source := providertest.NewFake(providertest.Options{Name: "source"})
+					target := providertest.NewFake(providertest.Options{Name: "target", Flavor: providers.Serverless, Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1})
+					net.Join("127.0.0.1:9202", source)
+					net.Join("127.0.0.1:9201", target)
+					to := func(name, at string) providers.Cluster {
+						c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
+						if err != nil {
+							t.Fatal(err)
+						}
+						return c
+					}
+					w := world{"fake", to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")}
+					const name, stream = "lost-from", "lost-to"
+					must(t, w.target, "PUT", "/_index_template/"+stream, object{"index_patterns": []string{stream}, "priority": 900, "data_stream": object{}})
+					putDated(t, w.admin, name, ids(0, 40)...)
+					ctx, kill := context.WithCancel(t.Context())
+					defer kill()
+					inner := w.target
+					rolls := func() { // and a task that runs goes on meanwhile
+						for range 2 {
+							_, _ = inner.Do(t.Context(), providers.Request{Method: http.MethodGet, Path: "/_reindex"})
+						}
+						_, _ = inner.Do(t.Context(), providers.Request{Method: http.MethodPost, Path: "/" + stream + "/_rollover"})
+					}
+					w.target = &faulty{Cluster: inner, do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+						if r.Method != http.MethodPost || !strings.HasSuffix(r.Path, "_reindex") || r.OpaqueID == "" {
+							return pass()
+						}
+						if n > lost {
+							rolls() // after it was looked what is there, as bad as can be
+						}
+						raw, err := pass()
+						if n == lost && err == nil {
+							if killed {
+								kill()
+							}
+							return nil, fmt.Errorf("hung up: %w", providers.ErrUnavailable)
+						}
+						return raw, err
+					}}
+					task := fineTask(t, w, copying(name, stream))
+					task.concurrency, task.size = 2, 1
+					j := newJournal()
+					_, sum, err := task.Run(ctx, j)
+					if killed {
+						if !errors.Is(err, context.Canceled) {
+							t.Fatal(err)
+						}
+						_, sum, err = task.Run(t.Context(), j)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					a, err := search(t.Context(), inner, stream, -1, object{"size": 1000})
+					if err != nil || len(a.Hits.Hits) != 40 {
+						t.Errorf("%d documents in the data stream instead of 40: %v", len(a.Hits.Hits), err)
+					}
+					if d, err := readDone(sum); err != nil || d.Result.Read != 40 {
+						t.Errorf("%+v %v", d.Result, err)
+					}
+					if v, err := task.Verify(t.Context(), j, sum); err != nil || v.Identical != 40 {
+						t.Errorf("%+v %v", v, err)
+					}
+				})
+			})
+		}
+	}
+}

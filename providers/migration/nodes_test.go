@@ -1,0 +1,73 @@
+package migration
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch"
+	"github.com/esmig/esmig/providers/providertest"
+)
+
+// Tasks begin on all nodes that can be reached, and on the endpoint alone where
+// that is no node.
+func TestSpreadOverNodes(t *testing.T) {
+	for _, c := range []struct {
+		name, endpoint string
+		nodes, joined  []string
+		want           map[string]bool
+	}{
+		{"three nodes", "http://127.0.0.1:9201", []string{"127.0.0.1:9201", "127.0.0.1:9211", "127.0.0.1:9221"}, []string{"127.0.0.1:9211", "127.0.0.1:9221"},
+			map[string]bool{"127.0.0.1:9201": true, "127.0.0.1:9211": true, "127.0.0.1:9221": true}},
+		{"by name", "http://es1:9201", []string{"es1/10.0.0.1:9201", "es2/10.0.0.2:9201"}, []string{"es1:9201", "10.0.0.2:9201"},
+			map[string]bool{"es1:9201": true, "10.0.0.2:9201": true}},
+		{"one is down", "http://127.0.0.1:9201", []string{"127.0.0.1:9201", "127.0.0.1:9211"}, nil, map[string]bool{"127.0.0.1:9201": true}},
+		{"behind a proxy", "http://127.0.0.1:9201", []string{"10.0.0.1:9200", "10.0.0.2:9200"}, []string{"10.0.0.1:9200", "10.0.0.2:9200"}, map[string]bool{"127.0.0.1:9201": true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var net providertest.Network
+				source := providertest.NewFake(providertest.Options{Name: "source"})
+				target := providertest.NewFake(providertest.Options{Name: "target", Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1, Nodes: c.nodes})
+				net.Join("127.0.0.1:9202", source)
+				var mu sync.Mutex
+				got := map[string]bool{}
+				for _, at := range append(c.joined, strings.TrimPrefix(c.endpoint, "http://")) {
+					net.Join(at, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if r.Method == http.MethodPost && r.URL.Path == "/_reindex" && r.Header.Get("X-Opaque-Id") != "" {
+							mu.Lock()
+							got[at] = true
+							mu.Unlock()
+						}
+						target.ServeHTTP(w, r)
+					}))
+				}
+				to := func(name, at string) providers.Cluster {
+					c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return c
+				}
+				w := world{"fake", to("source", "http://127.0.0.1:9202"), to("target", c.endpoint), to("source", "http://127.0.0.1:9202")}
+				const name = "mig-spread"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 40)...)
+				if _, _, err := fineTask(t, w, copying(name, name)).Run(t.Context(), newJournal()); err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(c.want, got); d != "" {
+					t.Errorf("(-want +got)\n%s", d)
+				}
+				if n := len(target.Docs(name)); n != 40 {
+					t.Errorf("%d documents", n)
+				}
+			})
+		})
+	}
+}
