@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // What is done to whole servers, or takes them for long: run by make real after
@@ -38,7 +39,7 @@ func (s *server) many(index string, n int) {
 	s.do("PUT", "/"+index, `{"settings":{"number_of_shards":1,"number_of_replicas":0,"refresh_interval":"-1"}}`)
 	var b bytes.Buffer
 	for i := range n {
-		fmt.Fprintf(&b, `{"index":{"_id":"%d"}}`+"\n"+`{"n":%d,"word":"w%d","at":"2026-01-%02dT00:00:00Z","price":%d.5,"flag":%v}`+"\n", i, i, i%1000, 1+i%28, i%777, i%3 == 0)
+		fmt.Fprintf(&b, `{"index":{"_id":"%d"}}`+"\n"+`{"@timestamp":"2026-01-01T00:00:00Z","n":%d,"word":"w%d","at":"2026-01-%02dT00:00:00Z","price":%d.5,"flag":%v}`+"\n", i, i, i%1000, 1+i%28, i%777, i%3 == 0)
 		if (i+1)%10_000 == 0 || i == n-1 {
 			if a := s.do("POST", "/"+index+"/_bulk?filter_path=errors", b.String()); !bytes.Contains(a, []byte("false")) {
 				s.t.Fatalf("bulk: %.300s", a)
@@ -130,22 +131,7 @@ func TestLabTenKills(t *testing.T) {
 			target.wipe("/" + name + "-to")
 			source.many(name+"-from", n)
 			f := newFolder(t, fmt.Sprintf(labMove, name, method, fmt.Sprint("concurrency = ", workers)), source, target)
-			chance := rand.New(rand.NewPCG(12, 9))
-			killed := 0
-			for i := range kills {
-				at := int(float64(n) * (float64(i) + chance.Float64()) / kills)
-				_, dead := f.killWhen(func(line string) bool {
-					done, _ := progressed(line)
-					return done >= at
-				}, "apply", "-auto-approve", "-json")
-				if dead {
-					killed++
-				}
-				t.Logf("kill %d at %d documents: %v; %d are there", i+1, at, dead, target.count(name+"-to"))
-			}
-			if killed < kills/2 {
-				t.Errorf("only %d of %d processes were killed, the others had ended", killed, kills)
-			}
+			killed := f.killTimes(kills, n)
 			out := f.esmig(0, "apply", "-auto-approve")
 			f.esmig(0, "verify")
 			read, created, conflicts, ranges := f.finished()
@@ -161,6 +147,99 @@ func TestLabTenKills(t *testing.T) {
 			}
 			f.settled()
 		})
+	}
+}
+
+// killTimes kills so many applies at moments spread over a copy of n documents;
+// it returns how many were not over before.
+func (f *folder) killTimes(times, n int) (killed int) {
+	f.t.Helper()
+	chance := rand.New(rand.NewPCG(12, 9))
+	for i := range times {
+		at := int(float64(n) * (float64(i) + chance.Float64()) / float64(times))
+		_, dead := f.killWhen(func(line string) bool {
+			done, _ := progressed(line)
+			return done >= at
+		}, "apply", "-auto-approve", "-json")
+		if dead {
+			killed++
+		}
+		f.t.Logf("kill %d at %d documents: %v", i+1, at, dead)
+	}
+	if killed < times/2 {
+		f.t.Errorf("only %d of %d processes were killed, the others had ended", killed, times)
+	}
+	return killed
+}
+
+const labStream = `
+index_template "t" {
+  name           = "%[1]s"
+  index_patterns = ["%[1]s-to"]
+  priority       = 300
+  data_stream    = {}
+  template       = { mappings = { properties = { "@timestamp" = { type = "date" } } } }
+}
+
+data_stream "d" {
+  name                = "%[1]s-to"
+  deletion_protection = false
+  depends_on          = [index_template.t]
+}
+
+migration "m" {
+  %[2]s
+  source { index = "%[1]s-from" }
+  dest { index = data_stream.d.name }
+}
+`
+
+// Into a data stream of a Serverless project, where tasks are not listed: killed
+// at ten moments, with a rollover in between, nothing is lost and nothing twice.
+func TestLabTenKillsServerless(t *testing.T) {
+	const kills = 10
+	n := documents(t, 100_000)
+	source, project := lab(t, "source"), lab(t, "serverless")
+	source.wipe("/killed-from")
+	project.wipe("/_data_stream/killed-to", "/_index_template/killed")
+	source.many("killed-from", n)
+	f := newFolder(t, fmt.Sprintf(labStream, "killed", ""), source, project)
+	f.killTimes(kills/2, n/2)
+	project.do("POST", "/killed-to/_rollover", "")
+	f.killTimes(kills/2, n)
+	out := f.esmig(0, "apply", "-auto-approve")
+	read, created, conflicts, ranges := f.finished()
+	t.Logf("%d ranges: %d documents read, %d made, %d were there already\n%s", ranges, read, created, conflicts, out)
+	if got := project.count("killed-to"); got != n {
+		t.Errorf("%d documents instead of %d", got, n)
+	}
+	f.esmig(0, "verify")
+	f.settled()
+}
+
+// A write to Serverless takes 200 ms at best: what many ranges at the same time
+// make of that, told and not asserted.
+func TestLabServerlessConcurrency(t *testing.T) {
+	n := documents(t, 100_000)
+	source, project := lab(t, "source"), lab(t, "serverless")
+	source.wipe("/slow-from")
+	source.many("slow-from", n)
+	door := *project
+	door.url = project.vars["DOOR_URL"]
+	door.do("POST", "/delay?ms=200", "")
+	defer door.do("POST", "/delay?ms=0", "")
+	for _, method := range []string{"reindex", "stream"} {
+		for _, at := range []string{"concurrency = 1", ""} {
+			project.wipe("/_data_stream/slow-to", "/_index_template/slow")
+			f := newFolder(t, fmt.Sprintf(labStream, "slow", fmt.Sprintf("verify = \"none\"\nmethod = %q\n%s", method, at)), source, project)
+			begin := time.Now()
+			f.esmig(0, "apply", "-auto-approve")
+			t.Logf("%s, %s: %.0f documents/s", method, at, float64(n)/time.Since(begin).Seconds())
+			if got := project.count("slow-to"); got != n {
+				t.Errorf("%d documents instead of %d", got, n)
+			}
+			f.esmig(0, "destroy", "-auto-approve")
+		}
 	}
 }
 
