@@ -32,10 +32,14 @@ type comparison struct {
 	// the source since they were copied.
 	found   []*mismatch
 	updated int64
+	// left are documents that only the destination has because the query was
+	// narrowed since they were copied.
+	left int64
 	// oneSided: what only the destination has is not looked at.
 	oneSided bool
-	// unopened documents of the source are in buckets that differ and were not
-	// looked into.
+	// cutOff: so much differs that not all of it was looked into. unopened
+	// documents of the source are in such buckets.
+	cutOff      bool
 	unopened    int64
 	done, total atomic.Int64
 }
@@ -93,19 +97,23 @@ func (c *comparison) prepare(ctx context.Context, contents bool) (err error) {
 	for _, x := range c.d.Indices {
 		bytes, documents = bytes+x.Bytes, documents+x.Documents
 	}
-	for _, s := range append(slices.Clone(c.sources), c.dest) {
-		s.contents, s.note = contents, c.j.Note
-		if err := s.cutPieces(ctx, bytes/max(1, documents)); err != nil {
-			return err
-		}
-	}
-	return nil
+	sides := append(slices.Clone(c.sources), c.dest)
+	return each(ctx, len(sides), func(ctx context.Context, i int) error {
+		sides[i].contents, sides[i].note = contents, c.j.Note
+		return sides[i].cutPieces(ctx, bytes/max(1, documents))
+	})
 }
 
 func (c *comparison) run(ctx context.Context) error {
 	unfinished := slices.ContainsFunc(c.peers, func(p providers.Peer) bool { return p.Done == nil })
 	if c.existing != "keep" && c.existing != "overwrite" && len(c.peers) == 0 {
-		return c.whole(ctx)
+		if err := c.whole(ctx); err != nil || !c.cutOff || c.query == nil {
+			return err
+		}
+		// So much differs that it may be what a former, wider query has left.
+		c.found, c.updated, c.left, c.v.Compared, c.unopened = nil, 0, 0, 0, 0
+		c.v.Notes = append(c.v.Notes, "documents that only the destination has were not looked for, because there are too many that the query does not select")
+		return c.oneWay(ctx)
 	}
 	if err := c.oneWay(ctx); err != nil {
 		return err
@@ -232,6 +240,10 @@ func (c *comparison) tell(contents bool) {
 		v.Notes = append(v.Notes, fmt.Sprintf("%s %s deleted on the source since the copy and still on the destination",
 			humanize.Comma(v.Extra), plural(int(v.Extra), "document was", "documents were")))
 		v.Deleted, v.Extra = v.Extra, 0
+	}
+	if c.left > 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("%s %s left on the destination from before the query was narrowed",
+			humanize.Comma(c.left), plural(int(c.left), "document was", "documents were")))
 	}
 	v.Identical = max(0, v.Compared-v.Missing-v.Different-c.unopened)
 	if !contents {

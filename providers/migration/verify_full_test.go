@@ -343,6 +343,42 @@ func TestFullNarrows(t *testing.T) {
 	})
 }
 
+// A query that was narrowed leaves documents on the destination: they are no
+// difference, and what is wrong among the others is found all the same.
+func TestFullAfterNarrowedQuery(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name = "dig-narrowed"
+		copied(t, w, name, 1, 900)
+		below := cty.ObjectVal(map[string]cty.Value{"range": cty.ObjectVal(map[string]cty.Value{"n": cty.ObjectVal(map[string]cty.Value{"lt": cty.NumberIntVal(100)})})})
+		task := digestTask(t, w, with(copying(name, name), "source", "query", below))
+		_, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		verify := func(opened int) (providers.Verification, error) {
+			task.opened = opened
+			return task.Verify(t.Context(), newJournal(), sum)
+		}
+		for opened, note := range map[int]string{10_000: "800 documents were left on the destination", 10: "were not looked for"} {
+			v, err := verify(opened)
+			if err != nil || v.Compared != 100 || v.Identical != 100 || v.Extra != 0 || !strings.Contains(strings.Join(v.Notes, " "), note) {
+				t.Errorf("at most %d opened: %+v, %v, want %q", opened, v, err, note)
+			}
+		}
+		remove(t, w.target, name, "d 9/ü", "&routing=r")
+		write(t, w.target, name, "d 7/ü", "", `{"n":8}`)
+		write(t, w.target, name, "nobody's", "", `{"n":5000}`)
+		v, err := verify(10_000)
+		if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || v.Different != 1 || v.Extra != 1 || v.Identical != 98 {
+			t.Errorf("%+v, %v", v, err)
+		}
+		v, err = verify(10)
+		if !errors.Is(err, providers.ErrVerify) || v.Missing+v.Different != 2 || v.Identical != 98 {
+			t.Errorf("one way: %+v, %v", v, err)
+		}
+	})
+}
+
 // Several migrations into one destination: each finds what is wrong with its
 // own documents, and when all are done, what belongs to none.
 func TestFullShared(t *testing.T) {

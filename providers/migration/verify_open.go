@@ -63,6 +63,7 @@ func (c *comparison) open(ctx context.Context, from, to *sums) ([]digested, erro
 	for round := 0; len(buckets) > 0; round++ {
 		n := min(step, len(buckets))
 		if round == mostRounds || len(out) > c.opened {
+			c.cutOff = true
 			for _, b := range buckets {
 				c.unopened += from.Count[b]
 			}
@@ -272,6 +273,10 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 	for _, h := range hits {
 		to[h.ID] = append(to[h.ID], h)
 	}
+	left, err := c.leftAmong(ctx, ids)
+	if err != nil {
+		return err
+	}
 	for _, id := range ids {
 		there := to[id]
 		for _, o := range from[id] {
@@ -305,11 +310,35 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 				c.updated++
 				continue
 			}
+			if left[h.key()] {
+				c.left++
+				continue
+			}
 			m := &mismatch{what: extra, to: &h, diff: []providers.Difference{{What: extra, ID: id}}}
 			c.found = append(c.found, m.light())
 		}
 	}
 	return nil
+}
+
+// leftAmong finds those that are on a source and do not match its query: they
+// were copied before the query was narrowed, and stay.
+func (c *comparison) leftAmong(ctx context.Context, ids []string) (map[string]bool, error) {
+	out := map[string]bool{}
+	for _, s := range c.sources {
+		if s.query == nil || c.oneSided {
+			continue
+		}
+		names := &side{task: s.task, title: s.title}
+		hits, err := names.lookup(ctx, ids, object{"bool": object{"must_not": []any{s.query}}})
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hits {
+			out[h.key()] = true
+		}
+	}
+	return out, nil
 }
 
 func (m *mismatch) light() *mismatch {

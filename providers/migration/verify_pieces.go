@@ -54,7 +54,8 @@ type part struct {
 	pieces  []piece
 	routing bool // some document has one
 	// of names what the sums are of. It changes with each write that the index
-	// sees; empty: that cannot be told, so that sums are not kept.
+	// sees; empty: that cannot be told, or the whole side is no more than a piece
+	// should be, so that sums are not kept.
 	of string
 }
 
@@ -98,12 +99,22 @@ func (s *side) cutPieces(ctx context.Context, average int64) error {
 	s.aggregates.Store(info.Flavor != providers.Serverless) // it has no scripted_metric
 	s.runtime.Store(info.Flavor == providers.Serverless || info.Flavor == providers.Elasticsearch && atLeast(info.Version, 7, 11))
 	s.scripts.Store(true)
-	err = each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], average) })
+	least := s.small // a test's
+	if least == smallIndex {
+		least = max(5000, min(pieceDocuments, pieceBytes/max(1, average)))
+	}
+	err = each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], least) })
 	s.few = s.documents() <= s.fetched
+	for _, p := range s.parts {
+		if s.documents() < least {
+			p.of = ""
+		}
+	}
 	return err
 }
 
-func (s *side) cutPart(ctx context.Context, p *part, average int64) error {
+// cutPart divides an index into pieces of about so many documents.
+func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 	x := *p.x // as it is now: the ranges of the copy are no measure any more
 	x.Ranges, x.Checkpoints, x.Visible, x.Why, x.Shards = nil, nil, nil, "", max(1, p.x.Shards)
 	if s.run != "" && p.x.SeqNo {
@@ -114,18 +125,19 @@ func (s *side) cutPart(ctx context.Context, p *part, average int64) error {
 		k.rangeField = "" // nothing is better than _seq_no for pieces of single shards
 	}
 	if k.small == smallIndex { // not a test's
-		k.small = max(5000, min(pieceDocuments, pieceBytes/max(1, average))) * int64(x.Shards)
+		k.small = documents * int64(x.Shards)
 		k.big = k.small
 	}
-	if err := k.cut(ctx, &x); err != nil {
+	g, sub := errgroup.WithContext(ctx)
+	g.Go(func() error { return k.cut(sub, &x) })
+	g.Go(func() error {
+		n, err := count(sub, s.src, x.Name, -1, object{"exists": object{"field": "_routing"}})
+		if p.routing = n > 0 || badRequest(err); badRequest(err) {
+			return nil
+		}
 		return err
-	}
-	if x.Documents == 0 {
-		return nil
-	}
-	n, err := count(ctx, s.src, x.Name, -1, object{"exists": object{"field": "_routing"}})
-	p.routing = n > 0 || badRequest(err)
-	if err != nil && !badRequest(err) {
+	})
+	if err := g.Wait(); err != nil || x.Documents == 0 {
 		return err
 	}
 	p.x = &x

@@ -3,8 +3,10 @@ package migration
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -84,4 +86,117 @@ func TestRealFull(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A verification of many documents finds the one that is not the same, whether
+// the cluster adds the digests up or gives that of each hit. A million of them
+// with ESMIG_TEST_MILLION=1, else fewer.
+func TestRealMillion(t *testing.T) {
+	needLab(t, "source", "target")
+	n := 60_000
+	if os.Getenv("ESMIG_TEST_MILLION") == "1" {
+		n = 1_000_000
+	}
+	from, to := connect(t, labConfig(t, "source")), admin(t, "target")
+	owner := admin(t, "source")
+	const index = "dig-million"
+	drop(t, owner, index)
+	drop(t, to, index)
+	t.Cleanup(func() { drop(t, owner, index); drop(t, to, index) })
+	must(t, owner, "PUT", "/"+index, object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}})
+	must(t, to, "PUT", "/"+index, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+	flat(t, owner, index, "", 0, n)
+	task := copying(index, index).task(t, map[string]providers.Cluster{"source": from, "target": to})
+	_, sum, err := task.Run(t.Context(), newJournal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := n/2 + 17
+	id := fmt.Sprintf("f-%d", some)
+	right, wrong := flatDocument(some, some%5000), flatDocument(some, some%5000+1)
+	for _, c := range []struct {
+		name        string
+		spoil, mend func()
+		want        string
+	}{
+		{"nothing", func() {}, func() {}, ""},
+		{"one digit", func() { write(t, to, index, id, "", wrong) }, func() { write(t, to, index, id, "", right) },
+			fmt.Sprintf("different %s distance %d %d", id, some%5000, some%5000+1)},
+		{"one missing", func() { remove(t, to, index, id, "") }, func() { write(t, to, index, id, "", right) }, "missing " + id + "   "},
+		{"one twice under another id", func() { write(t, to, index, id+" again", "", right) }, func() { remove(t, to, index, id+" again", "") }, "extra " + id + " again   "},
+	} {
+		c.spoil()
+		for way, fetched := range map[string]int64{"added up in the cluster": 0, "digests of hits": mostFetched} {
+			task.fetched = fetched
+			j, begin := newJournal(), time.Now()
+			v, err := task.Verify(t.Context(), j, sum)
+			took := time.Since(begin)
+			var got []string
+			for _, e := range v.Examples {
+				got = append(got, strings.Join([]string{e.What, e.ID, e.Path, e.From, e.To}, " "))
+			}
+			if errors.Is(err, providers.ErrVerify) != (c.want != "") || err != nil && c.want == "" || strings.Join(got, ", ") != c.want || v.Compared != int64(n) || len(j.notes) > 0 {
+				t.Errorf("%s, %s: %+v, %v, %s, want %q", c.name, way, v, err, j.notes, c.want)
+			}
+			t.Logf("%d documents, %s, %s: %.1f s, %.0f documents/s", n, c.name, way, took.Seconds(), float64(n)/took.Seconds())
+		}
+		c.mend()
+	}
+}
+
+// All ways see the same of a document: vectors, which a hit leaves out unless
+// they are asked for, and text that is too long for one loop.
+func TestRealDigestsOfWhatIsSpecial(t *testing.T) {
+	needLab(t, "source")
+	const index = "dig-special"
+	c, write := connect(t, labConfig(t, "source")), admin(t, "source")
+	drop(t, write, index)
+	t.Cleanup(func() { drop(t, write, index) })
+	must(t, write, "PUT", "/"+index, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0},
+		"mappings": object{"properties": object{"v": object{"type": "dense_vector", "dims": 2}, "t": object{"type": "text", "index": false}}}})
+	long := strings.Repeat("0123456789abcdefghij", 900_000) // a loop of painless ends after 16 million units
+	for id, doc := range map[string]object{"a": {"v": []float64{1, 2.5}}, "b": {"v": []float64{1, 3.5}}, "long": {"t": long}} {
+		must(t, write, "PUT", "/"+index+"/_doc/"+id+"?refresh=true", doc)
+	}
+	_, list, err := inside(t.Context(), c, index, -1, all(), digestParams{Contents: true, List: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]uint64{}
+	for _, d := range list {
+		want[d.id] = d.digest
+	}
+	if d, err := digestDoc("long", "", providers.Encode(object{"t": long})); err != nil || want["long"] != d {
+		t.Errorf("a long text: %x, %v, want %x", want["long"], err, d)
+	}
+	for _, runtime := range []bool{false, true} {
+		s := &side{task: &task{src: c, srcName: "source", index: index}, contents: true, note: func(s string) { t.Error(s) }}
+		s.scripts.Store(true)
+		s.runtime.Store(runtime)
+		page, _, err := s.page(t.Context(), &sourceIndex{Size: 10}, index, -1, object{"query": all()})
+		if err != nil || s.runtime.Load() != runtime || len(page.docs) != 3 {
+			t.Fatalf("runtime field %v: %d documents, %v", runtime, len(page.docs), err)
+		}
+		seen := map[uint64]bool{}
+		for _, d := range page.docs {
+			contents, err := digestOf(t, c, index, d.id)
+			if d.digest != want[d.id] || err != nil || d.digest != contents {
+				t.Errorf("runtime field %v, %s: %x, %v, want %x", runtime, d.id, d.digest, err, want[d.id])
+			}
+			seen[d.digest] = true
+		}
+		if len(seen) != 3 {
+			t.Errorf("runtime field %v: two documents have the same digest", runtime)
+		}
+	}
+}
+
+// digestOf reads a document with its vectors.
+func digestOf(t testing.TB, c providers.Cluster, index, id string) (uint64, error) {
+	t.Helper()
+	a, err := search(t.Context(), c, index, -1, object{"query": object{"ids": object{"values": []string{id}}}, "_source": object{"exclude_vectors": false}})
+	if err != nil || len(a.Hits.Hits) != 1 {
+		return 0, fmt.Errorf("%d hits, %w", len(a.Hits.Hits), err)
+	}
+	return digestDoc(id, "", a.Hits.Hits[0].Source)
 }

@@ -206,13 +206,13 @@ func (s *streams) written(ctx context.Context, name string) bool {
 	return false
 }
 
-// templateChanged lets dropped streams follow a template that is new.
-func (s *streams) templateChanged(ctx context.Context) {
+// templateChanged lets dropped streams follow a template that was written.
+func (s *streams) templateChanged(ctx context.Context, changed string) {
 	s.mu.Lock()
 	names := slices.Sorted(maps.Keys(s.dropped))
 	s.mu.Unlock()
 	for _, name := range names {
-		if t, body := s.template(ctx, name); t != "" && body["data_stream"] != nil && !s.written(ctx, name) {
+		if t, body := s.template(ctx, name); t == changed && body["data_stream"] != nil && !s.written(ctx, name) {
 			if s.renew(ctx, name) == nil { // else it is as it was
 				_ = s.noPipelines(ctx, name)
 			}

@@ -231,14 +231,12 @@ func hasSegs(segs []string, first ...string) bool {
 
 // reface changes an answer of the server.
 func (d *Door) reface(resp *http.Response) error {
-	if d.serverless {
-		resp.Header.Set("Elastic-Api-Version", "2023-10-31")
-	}
 	if resp.StatusCode != http.StatusOK {
 		return nil
 	}
-	if r := resp.Request; d.streams != nil && r.Method != http.MethodGet && len(segments(r)) == 2 && hasSegs(segments(r), "_index_template") {
-		d.streams.templateChanged(r.Context())
+	r := resp.Request
+	if segs := segments(r); d.streams != nil && (r.Method == http.MethodPut || r.Method == http.MethodPost) && len(segs) == 2 && segs[0] == "_index_template" {
+		d.streams.templateChanged(r.Context(), segs[1])
 	}
 	if !d.changes(resp.Request) {
 		return nil
