@@ -52,8 +52,9 @@ planning, making the index, copying, flushing.
 - **elasticdump**: large batches, several writes at a time, no refresh.
 - **ceiling**: bulk requests that were made beforehand, with nobody reading the
   source, as many at a time and as large as was best, refreshing off, translog
-  asynchronous: the destination takes no more than this. Only this has these
-  settings; all others leave them as a new index has them.
+  asynchronous: the destination takes no more than this. esmig relaxes the same
+  settings while it fills an index that it made, and its time includes putting
+  them back and flushing; the others leave them as a new index has them.
 - **memory** is the largest resident size of the process. A plain _reindex has
   none: it all happens in the servers.
 

@@ -15,12 +15,13 @@ import (
 // cannot be seen: it is found out at the next look, and for its sake each new
 // template gives new backing indices to the dropped streams that it fits.
 //
-// The server refuses to delete a template that streams follow, so dropped ones
-// follow the template below, whose patterns are their names: the list of them
-// outlives the door. What is left of a dropped stream: its name can be no index
-// any more, and no other template with a pattern for it can have the same
-// priority. A lab does not live long.
-const droppedTemplate = "eslab-dropped-streams"
+// The server refuses to delete a template that streams follow, so each dropped
+// one follows a template of its own, which is called by the prefix below and its
+// name: what was dropped outlives the door, and two doors before one server do
+// not meet. What is left of a dropped stream: its name can be no index any more,
+// and no other template with a pattern for it can have the same priority. A lab
+// does not live long.
+const droppedPrefix = "eslab-dropped-"
 
 func (s *streams) isDropped(name string) bool {
 	s.mu.Lock()
@@ -36,7 +37,7 @@ func (s *streams) anyDropped() bool {
 
 // remember reads what a former door has dropped.
 func (s *streams) remember(ctx context.Context) *failure {
-	answer, status, err := s.server.ask(ctx, http.MethodGet, "/_index_template/"+droppedTemplate, nil)
+	answer, status, err := s.server.ask(ctx, http.MethodGet, "/_index_template/"+droppedPrefix+"*", nil)
 	if status == http.StatusNotFound {
 		return nil
 	}
@@ -45,42 +46,37 @@ func (s *streams) remember(ctx context.Context) *failure {
 	}
 	list, _ := answer.(map[string]any)["index_templates"].([]any)
 	for _, e := range list {
-		patterns, _ := find(e.(map[string]any), "index_template")["index_patterns"].([]any)
-		for _, p := range patterns {
-			s.dropped[text(p)] = true
-		}
+		s.dropped[strings.TrimPrefix(text(e.(map[string]any)["name"]), droppedPrefix)] = true
 	}
 	return nil
 }
 
-// setDropped writes the list on the server, too.
+// setDropped writes it down on the server, too.
 func (s *streams) setDropped(ctx context.Context, name string, dropped bool) *failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.dropped[name] == dropped {
 		return nil
 	}
-	list := maps.Clone(s.dropped)
-	delete(list, name)
-	if dropped {
-		list[name] = true
-	}
-	path := "/_index_template/" + droppedTemplate
+	path := "/_index_template/" + escaped(droppedPrefix+name)
 	var f *failure
-	if len(list) == 0 {
+	if !dropped {
 		answer, status, err := s.server.ask(ctx, http.MethodDelete, path, nil)
 		f = failed(answer, status, err)
 	}
 	// As low as it can be: no priority at all is 0.
-	for priority := 1; priority < 10 && len(list) > 0; priority++ {
+	for priority := 1; priority < 10 && dropped; priority++ {
 		answer, status, err := s.server.ask(ctx, http.MethodPut, path, map[string]any{
-			"index_patterns": slices.Sorted(maps.Keys(list)), "priority": priority, "data_stream": map[string]any{}})
+			"index_patterns": []string{name}, "priority": priority, "data_stream": map[string]any{}})
 		if f = failed(answer, status, err); f == nil || !strings.Contains(f.reason, "that have the same priority") {
 			break
 		}
 	}
 	if f == nil {
-		s.dropped = list
+		s.dropped[name] = true
+		if !dropped {
+			delete(s.dropped, name)
+		}
 		delete(s.lifecycles, name)
 	}
 	return f
@@ -230,7 +226,7 @@ func (s *streams) hide(answer map[string]any) {
 		answer[key] = slices.DeleteFunc(list, func(e any) bool {
 			o, _ := e.(map[string]any)
 			name := text(o["name"])
-			return name == droppedTemplate || key == "data_streams" && s.isDropped(name)
+			return strings.HasPrefix(name, droppedPrefix) || key == "data_streams" && s.isDropped(name)
 		})
 	}
 	list, ok := answer["indices"].([]any)

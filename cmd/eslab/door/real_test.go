@@ -155,7 +155,7 @@ func TestRealStreams(t *testing.T) {
 			do("GET", "/door-ds/_count", "", 200, `"count":1`)
 			do("DELETE", "/_data_stream/door-ds", "", 200)
 			do("DELETE", "/_index_template/door-t", "", 200)
-			do("GET", "/_index_template", "", 200, "not "+droppedTemplate)
+			do("GET", "/_index_template", "", 200, "not "+droppedPrefix)
 			do("DELETE", "/_ingest/pipeline/door-p", "", 200)
 			do("GET", "/_door/refused", "", 200, `{"refused":[]}`)
 		})

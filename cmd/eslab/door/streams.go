@@ -155,7 +155,7 @@ func (s *streams) template(ctx context.Context, stream string) (string, map[stri
 		t := find(e, "index_template")
 		patterns, _ := t["index_patterns"].([]any)
 		priority := whole(t["priority"])
-		if e["name"] != droppedTemplate && priority > most && slices.ContainsFunc(patterns, func(p any) bool { return wildcard(text(p), stream) }) {
+		if !strings.HasPrefix(text(e["name"]), droppedPrefix) && priority > most && slices.ContainsFunc(patterns, func(p any) bool { return wildcard(text(p), stream) }) {
 			best, found, most = text(e["name"]), t, priority
 		}
 	}
