@@ -32,7 +32,8 @@ unit:
 # A server that cannot be had fails the run; nothing is skipped because of it.
 real: $(LAB)
 	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,es6,es7,opensearch,streams,serverless -- \
-		sh -c "go test -count=1 -timeout 40m -run Real ./... && go test -count=1 -timeout 40m -run /real ./providers/migration"
+		sh -c "go test -count=1 -timeout 40m -run Real ./... && go test -count=1 -timeout 40m -run /real ./providers/migration && \
+			go test -count=1 -timeout 40m -run TestLab ./cmd/esmig"
 
 lint:
 	go vet ./...

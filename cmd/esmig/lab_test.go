@@ -124,7 +124,7 @@ func TestLabTenKills(t *testing.T) {
 	const kills, workers = 10, 4
 	for _, method := range []string{"reindex", "stream"} {
 		t.Run(method, func(t *testing.T) {
-			n := documents(t, 100_000)
+			n := documents(t, 60_000)
 			name := "kills-" + method
 			source, target := lab(t, "source"), lab(t, "target")
 			source.wipe("/" + name + "-from")
@@ -198,7 +198,7 @@ migration "m" {
 // at ten moments, with a rollover in between, nothing is lost and nothing twice.
 func TestLabTenKillsServerless(t *testing.T) {
 	const kills = 10
-	n := documents(t, 100_000)
+	n := documents(t, 60_000)
 	source, project := lab(t, "source"), lab(t, "serverless")
 	source.wipe("/killed-from")
 	project.wipe("/_data_stream/killed-to", "/_index_template/killed")
@@ -220,7 +220,7 @@ func TestLabTenKillsServerless(t *testing.T) {
 // A write to Serverless takes 200 ms at best: what many ranges at the same time
 // make of that, told and not asserted.
 func TestLabServerlessConcurrency(t *testing.T) {
-	n := documents(t, 100_000)
+	n := documents(t, 60_000)
 	source, project := lab(t, "source"), lab(t, "serverless")
 	source.wipe("/slow-from")
 	source.many("slow-from", n)
@@ -248,7 +248,7 @@ func TestLabServerlessConcurrency(t *testing.T) {
 func TestLabNodeKilled(t *testing.T) {
 	for _, method := range []string{"reindex", "stream"} {
 		t.Run(method, func(t *testing.T) {
-			n := documents(t, 100_000)
+			n := documents(t, 60_000)
 			name := "node-" + method
 			source, target := lab(t, "source"), lab(t, "target")
 			source.wipe("/" + name + "-from")
