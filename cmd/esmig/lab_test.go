@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// What is done to whole servers, or takes them for long: run by make real after
-// the other tests on the same servers, one by one.
+// What is done to whole servers, or takes them for long: run by make real-long,
+// one by one.
 
 const labMove = `
 index "i" {

@@ -211,6 +211,7 @@ func TestJudge(t *testing.T) {
 		{"flat", `{"completed":true,"status":{` + account + `},"response":{` + account + `,"failures":[]}}`, fine},
 		{"account is open", `{"completed":true,"response":{"total":4,"created":2,"failures":[]}}`, unclosed},
 		{"no result", `{"completed":true,"task":{"status":{` + account + `}}}`, later},
+		{"cancelled in the middle of a batch", `{"completed":true,"task":{"status":{"canceled":"by user request"}},"error":{"type":"task_cancelled_exception","reason":"parent task was cancelled [by user request]"}}`, canceled},
 		{"cancelled", `{"completed":true,"response":{` + account + `,"canceled":"by user request","failures":[]}}`, canceled},
 		{"timed out", `{"completed":true,"response":{` + account + `,"timed_out":true,"failures":[]}}`, later},
 		{"large", `{"completed":true,"error":{"type":"illegal_argument_exception","reason":"Remote responded with a chunk that was too large. Use a smaller batch size.","caused_by":{"type":"content_too_long_exception","reason":"entity content is too long [2] for the configured buffer limit [1]"}}}`, tooLarge},

@@ -109,6 +109,9 @@ func judge(a taskAnswer) *trouble {
 	s := a.status()
 	t := &trouble{counts: s.counts}
 	switch {
+	case s.Canceled != "": // in the middle of a batch that is an error, too
+		t.what = canceled
+		t.err = &elasticsearch.Error{Reason: s.Canceled}
 	case len(a.Error) > 0 && string(a.Error) != "null":
 		t.err = elasticsearch.ParseError(a.Error)
 		text := t.err.Reason + t.err.RootCause
@@ -120,9 +123,6 @@ func judge(a taskAnswer) *trouble {
 		default:
 			t.what = broken
 		}
-	case s.Canceled != "":
-		t.what = canceled
-		t.err = &elasticsearch.Error{Reason: s.Canceled}
 	case a.Response == nil:
 		t.what = later
 		t.err = &elasticsearch.Error{Reason: "the task ended without a result"}

@@ -107,7 +107,8 @@ func TestRealReindex(t *testing.T) {
 	do("GET", "/_reindex/"+id+"?wait_for_completion=true&timeout=10ms", "", 200, `"completed":false`)
 	do("GET", "/_reindex", "", 200, `"id":"`+id+`"`)
 	do("POST", "/_reindex/"+id+"/_cancel", "", 200, `"completed":true`, `"canceled":"by user request"`, `"cancelled":false`)
-	do("GET", "/_reindex/"+id, "", 200, `"completed":true`, `"failures":[]`)
+	// Cancelled between two batches it has a response, in the middle of one an error.
+	do("GET", "/_reindex/"+id, "", 200, `"completed":true`, `"canceled":"by user request"`)
 	do("POST", "/_reindex/"+id+"/_cancel", "", 404, "reindex task ["+id+"] either not found or completed")
 	id = start()
 	do("POST", "/_reindex/"+id+"/_rethrottle?requests_per_second=-1", "", 200)
