@@ -103,9 +103,9 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 		b.dumpScript, b.dumpMissing = b.findDump(ctx)
 	}
 	r := b.results
-	r.Scale, r.Rounds = o.scale, o.rounds
+	r.Scale, r.Rounds, r.Goes = o.scale, o.rounds, r.Goes+1
 	if !o.keep {
-		r.Failures = nil
+		r.Failures, r.Goes = nil, 1
 	}
 	r.Machine, err = b.describe(ctx)
 	return err
@@ -141,7 +141,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 	if err != nil {
 		return err
 	}
-	out := &shapeResult{Name: s.name, Title: s.title, Data: d.Title, Documents: s.documents, Breaks: s.breaks, Goal: s.verify}
+	out := &shapeResult{Scale: b.options.scale, Name: s.name, Title: s.title, Data: d.Title, Documents: s.documents, Breaks: s.breaks, Goal: s.verify}
 	if d.MadeUp {
 		out.Data = "made-up documents with a fixed seed, because the real ones could not be had"
 	}

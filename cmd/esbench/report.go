@@ -9,12 +9,14 @@ import (
 // report is the page.
 func report(r *results, chartFile string) string {
 	var b strings.Builder
-	b.WriteString("# Benchmarks\n\nWritten by `make bench` on " + r.Date + "; every figure comes out of that one go.\n\n")
+	b.WriteString("# Benchmarks\n\nWritten by `make bench` on " + r.Date + ". " + r.goes() + "\n\n")
 	if chartFile != "" {
 		fmt.Fprintf(&b, "![Documents per second by shape and method](%s)\n\n", chartFile)
 	}
-	if r.Scale != 1 {
-		fmt.Fprintf(&b, "**With %.4g of the documents: fixed costs weigh more than they do in a whole go.**\n\n", r.Scale)
+	for _, s := range r.Shapes {
+		if s.Scale != 1 {
+			fmt.Fprintf(&b, "**%s: with %.4g of the documents, so that fixed costs weigh more.**\n\n", s.Name, s.Scale)
+		}
 	}
 	b.WriteString("## The machine\n\n" + r.Machine.text() + "\n" + howToRead + "\n## What must come out\n\n")
 	var rows [][]string
@@ -35,6 +37,14 @@ func report(r *results, chartFile string) string {
 	}
 	b.WriteString("\n" + paper(measured(r)))
 	return b.String()
+}
+
+// goes says which figures may be held against each other.
+func (r *results) goes() string {
+	if r.Goes > 1 {
+		return fmt.Sprintf("The shapes come out of %d goes; all figures of a shape are of one.", r.Goes)
+	}
+	return "Every figure comes out of that one go."
 }
 
 const howToRead = `## How to read this

@@ -14,6 +14,7 @@ type results struct {
 	Date     string         `json:"date"`
 	Machine  machine        `json:"machine"`
 	Scale    float64        `json:"scale"`
+	Goes     int            `json:"goes"` // that the shapes were measured in, see -keep
 	Rounds   int            `json:"rounds"`
 	Shapes   []*shapeResult `json:"shapes"`
 	Linear   []point        `json:"linear,omitempty"`
@@ -25,6 +26,7 @@ type shapeResult struct {
 	Title     string          `json:"title"`
 	Data      string          `json:"data"`
 	Documents int             `json:"documents"`
+	Scale     float64         `json:"scale"` // of the goal's documents
 	Bytes     float64         `json:"bytes"` // of a document, on average
 	Breaks    bool            `json:"breaks,omitempty"`
 	Goal      float64         `json:"goal"` // of verification
