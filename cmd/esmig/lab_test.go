@@ -210,6 +210,9 @@ func TestLabTenKillsServerless(t *testing.T) {
 	out := f.esmig(0, "apply", "-auto-approve")
 	read, created, conflicts, ranges := f.finished()
 	t.Logf("%d ranges: %d documents read, %d made, %d were there already\n%s", ranges, read, created, conflicts, out)
+	if read != n {
+		t.Errorf("the account says %d documents instead of %d", read, n)
+	}
 	if got := project.count("killed-to"); got != n {
 		t.Errorf("%d documents instead of %d", got, n)
 	}
@@ -229,16 +232,17 @@ func TestLabServerlessConcurrency(t *testing.T) {
 	door.do("POST", "/delay?ms=200", "")
 	defer door.do("POST", "/delay?ms=0", "")
 	for _, method := range []string{"reindex", "stream"} {
-		for _, at := range []string{"concurrency = 1", ""} {
-			project.wipe("/_data_stream/slow-to", "/_index_template/slow")
-			f := newFolder(t, fmt.Sprintf(labStream, "slow", fmt.Sprintf("verify = \"none\"\nmethod = %q\n%s", method, at)), source, project)
+		for i, at := range []string{"concurrency = 1", ""} {
+			name := fmt.Sprint("slow-", method, i)
+			source.do("POST", "/_aliases", fmt.Sprintf(`{"actions":[{"add":{"index":"slow-from","alias":"%s-from"}}]}`, name))
+			project.wipe("/_data_stream/"+name+"-to", "/_index_template/"+name)
+			f := newFolder(t, fmt.Sprintf(labStream, name, fmt.Sprintf("verify = \"none\"\nmethod = %q\n%s", method, at)), source, project)
 			begin := time.Now()
 			f.esmig(0, "apply", "-auto-approve")
 			t.Logf("%s, %s: %.0f documents/s", method, at, float64(n)/time.Since(begin).Seconds())
-			if got := project.count("slow-to"); got != n {
+			if got := project.count(name + "-to"); got != n {
 				t.Errorf("%d documents instead of %d", got, n)
 			}
-			f.esmig(0, "destroy", "-auto-approve")
 		}
 	}
 }

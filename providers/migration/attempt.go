@@ -126,7 +126,7 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 		size = min(size, max(1, int(perSecond*longestBatch)))
 	}
 	opaque := r.l.opaque(u)
-	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size}); err != nil {
+	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size, There: u.there}); err != nil {
 		return err
 	}
 	r.mu.Lock()

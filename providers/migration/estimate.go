@@ -19,11 +19,12 @@ const notAsked = "not asked because of the errors"
 // Estimate looks at both clusters and at the way between them. It sends reads
 // only, and one reindex that copies nothing.
 func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Estimate, error) {
-	e := providers.Estimate{Method: "reindex", Verify: t.verify, Concurrency: t.together}
+	e := providers.Estimate{Method: "reindex", Verify: t.verify}
 	info, remote, err := t.connection(ctx)
 	if err != nil {
 		return e, err
 	}
+	t.chooseTogether(info, t.lookAtNodes(ctx, info))
 	find := func(f *providers.Finding) {
 		if f != nil {
 			e.Findings = append(e.Findings, f)

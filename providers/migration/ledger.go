@@ -24,6 +24,7 @@ type record struct {
 	Unit   string  `json:"unit,omitempty"`
 	Opaque string  `json:"opaque,omitempty"`
 	Size   int     `json:"size,omitempty"`
+	There  int64   `json:"there,omitempty"` // left out, because it had come before
 	Task   string  `json:"task,omitempty"`
 	Counts *counts `json:"counts,omitempty"`
 	// Refused documents are counted in Counts; they are dead letters by then.
@@ -130,7 +131,7 @@ func replay(j providers.Journal) (*ledger, error) {
 				byID[u.id] = u
 			}
 		case wroteBegin:
-			u.begun, u.task, u.size = u.begun+1, "", r.Size
+			u.begun, u.task, u.size, u.there = u.begun+1, "", r.Size, r.There
 			u.streamed, u.cancelled, u.suspect = r.Opaque == "", false, false
 			u.counts, u.refused = nil, nil // it ended before, and was taken up again
 			if u.streamed {

@@ -69,7 +69,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		if err != nil {
 			return err
 		}
-		if err := s.j.Append(record{What: wroteBegin, Unit: u.id, Size: size}); err != nil {
+		if err := s.j.Append(record{What: wroteBegin, Unit: u.id, Size: size, There: u.there}); err != nil {
 			return err
 		}
 		s.mu.Lock()
