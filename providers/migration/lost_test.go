@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 
 	"github.com/esmig/esmig/providers"
-	"github.com/esmig/esmig/providers/elasticsearch"
 	"github.com/esmig/esmig/providers/providertest"
 )
 
@@ -23,19 +22,7 @@ func TestLostOnServerless(t *testing.T) {
 		for lost := 1; lost <= 4; lost++ {
 			t.Run(fmt.Sprint("killed ", killed, ", answer ", lost), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var net providertest.Network
-					source := providertest.NewFake(providertest.Options{Name: "source"})
-					target := providertest.NewFake(providertest.Options{Name: "target", Flavor: providers.Serverless, Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1})
-					net.Join("127.0.0.1:9202", source)
-					net.Join("127.0.0.1:9201", target)
-					to := func(name, at string) providers.Cluster {
-						c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
-						if err != nil {
-							t.Fatal(err)
-						}
-						return c
-					}
-					w := world{"fake", to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")}
+					w := newPair(t, providertest.Options{Flavor: providers.Serverless}).world
 					const name, stream = "lost-from", "lost-to"
 					must(t, w.target, "PUT", "/_index_template/"+stream, object{"index_patterns": []string{stream}, "priority": 900, "data_stream": object{}})
 					putDated(t, w.admin, name, ids(0, 40)...)

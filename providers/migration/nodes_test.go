@@ -9,8 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/esmig/esmig/providers"
-	"github.com/esmig/esmig/providers/elasticsearch"
 	"github.com/esmig/esmig/providers/providertest"
 )
 
@@ -31,30 +29,21 @@ func TestSpreadOverNodes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var net providertest.Network
-				source := providertest.NewFake(providertest.Options{Name: "source"})
-				target := providertest.NewFake(providertest.Options{Name: "target", Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1, Nodes: c.nodes})
-				net.Join("127.0.0.1:9202", source)
+				f := newPair(t, providertest.Options{Nodes: c.nodes})
 				var mu sync.Mutex
 				got := map[string]bool{}
 				for _, at := range append(c.joined, strings.TrimPrefix(c.endpoint, "http://")) {
-					net.Join(at, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					f.net.Join(at, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						if r.Method == http.MethodPost && r.URL.Path == "/_reindex" && r.Header.Get("X-Opaque-Id") != "" {
 							mu.Lock()
 							got[at] = true
 							mu.Unlock()
 						}
-						target.ServeHTTP(w, r)
+						f.target.ServeHTTP(w, r)
 					}))
 				}
-				to := func(name, at string) providers.Cluster {
-					c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
-					if err != nil {
-						t.Fatal(err)
-					}
-					return c
-				}
-				w := world{"fake", to("source", "http://127.0.0.1:9202"), to("target", c.endpoint), to("source", "http://127.0.0.1:9202")}
+				w := f.world
+				w.target = f.to(t, "target", c.endpoint)
 				const name = "mig-spread"
 				w.fresh(t, name, 1)
 				put(t, w.admin, name, 1, ids(0, 40)...)
@@ -64,7 +53,7 @@ func TestSpreadOverNodes(t *testing.T) {
 				if d := cmp.Diff(c.want, got); d != "" {
 					t.Errorf("(-want +got)\n%s", d)
 				}
-				if n := len(target.Docs(name)); n != 40 {
+				if n := len(f.target.Docs(name)); n != 40 {
 					t.Errorf("%d documents", n)
 				}
 			})

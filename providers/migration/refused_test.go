@@ -435,6 +435,31 @@ func TestRefusedInTailPass(t *testing.T) {
 	}
 }
 
+// A retry relaxes nothing, whoever made the destination: its journal is not one
+// of a copy, whose settings are put back after a kill.
+func TestRetryRelaxesNothing(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name = "mig-left-owned"
+		refusing(t, w, name)
+		k := leaving(t, w, name, "stream", 3)
+		k.Own()
+		_, sum, err := k.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mend(t, w, name)
+		j := newJournal()
+		j.at = func(r record) {
+			if r.What == wroteRelax {
+				t.Error("it relaxes settings")
+			}
+		}
+		if _, done, err := k.Retry(t.Context(), j, sum); err != nil || len(leftIDs(t, done)) != 0 {
+			t.Fatal(err)
+		}
+	})
+}
+
 // A retry of which nobody recorded the end, before the data stream rolled over:
 // an id is unique in a backing index only, and the next retry doubles nothing.
 func TestRetryIntoDataStream(t *testing.T) {

@@ -79,7 +79,7 @@ func (r *run) relax(ctx context.Context) error {
 	if !r.owned && !r.l.fresh || len(r.peers) > 0 || r.relaxes {
 		return nil
 	}
-	found, err := readExplicit(ctx, r.dst, r.destIndex)
+	found, err := readSettings(ctx, r.dst, r.destIndex)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil // the first document makes it
 	}
@@ -104,11 +104,11 @@ func (r *run) relax(ctx context.Context) error {
 			before[index] = map[string]*string{}
 		}
 		for setting, value := range relaxed {
-			now, set := s[setting]
+			now, set := s.Settings[setting].(string)
 			switch {
 			case set && now == value,
 				setting != refreshInterval && r.info.Flavor == providers.Serverless,
-				setting == replicas && s[autoExpand] != "" && s[autoExpand] != "false",
+				setting == replicas && s.at(autoExpand, "false") != "false",
 				setting == durability && len(terms) == 0:
 				continue
 			}
@@ -175,24 +175,6 @@ func (t *task) putSettings(ctx context.Context, index string, body object) error
 	return err
 }
 
-// readExplicit gives the settings that are not defaults, by concrete index.
-func readExplicit(ctx context.Context, c providers.Cluster, index string) (map[string]map[string]string, error) {
-	var all map[string]struct{ Settings map[string]any }
-	if err := get(ctx, c, "/"+url.PathEscape(index)+"/_settings", url.Values{"flat_settings": {"true"}}, &all); err != nil {
-		return nil, err
-	}
-	out := map[string]map[string]string{}
-	for name, s := range all {
-		out[name] = map[string]string{}
-		for k, v := range s.Settings {
-			if text, ok := v.(string); ok {
-				out[name][k] = text
-			}
-		}
-	}
-	return out, nil
-}
-
 // primaryTerms are, by concrete index, those of its shards: each time that a
 // shard begins anew, after a restart of its node or on another one, its term
 // goes up. Nil: the cluster does not tell.
@@ -232,8 +214,8 @@ func (t *task) primaryTerms(ctx context.Context) (map[string][]int64, error) {
 // that may be lost: those ranges are open again.
 func (r *run) secure(ctx context.Context) error {
 	var ended []string
+	lax := r.lax()
 	r.mu.Lock()
-	lax := len(r.l.terms) > 0
 	r.l.each(func(u *unit) {
 		if u.counts != nil && !u.safe {
 			ended = append(ended, u.id)
@@ -278,6 +260,13 @@ func (r *run) secure(ctx context.Context) error {
 	return nil
 }
 
+// lax: what is acknowledged may not be on a disk.
+func (r *run) lax() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.l.terms) > 0
+}
+
 // flush waits for one that is under way. Who may not do it is not the worse for
 // it, unless the translog is relaxed; then it could not have been, either.
 func (r *run) flush(ctx context.Context) error {
@@ -300,10 +289,7 @@ func (r *run) keepSafe(ctx context.Context) error {
 		if err := sleep(ctx, flushEvery); err != nil {
 			return nil
 		}
-		r.mu.Lock()
-		lax := len(r.l.terms) > 0
-		r.mu.Unlock()
-		if !lax {
+		if !r.lax() {
 			continue
 		}
 		// Not there for now: the next time tells what was lost.

@@ -10,20 +10,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/esmig/esmig/providers"
-	"github.com/esmig/esmig/providers/elasticsearch"
 	"github.com/esmig/esmig/providers/providertest"
 )
 
 // loose are the settings that a copy may relax, as they are now.
 func loose(t testing.TB, c providers.Cluster, index string) map[string]string {
 	t.Helper()
-	all, err := readExplicit(t.Context(), c, index)
+	all, err := readSettings(t.Context(), c, index)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]string{}
 	for name := range relaxed {
-		if v, ok := all[index][name]; ok {
+		if v, ok := all[index].Settings[name].(string); ok {
 			out[name] = v
 		}
 	}
@@ -148,19 +147,8 @@ func TestNodeRestarts(t *testing.T) {
 func restartAt(t *testing.T, method string, at int, killed bool) (done bool) {
 	t.Run(fmt.Sprint(method, " ", killed, " ", at), func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var net providertest.Network
-			source := providertest.NewFake(providertest.Options{Name: "source"})
-			target := providertest.NewFake(providertest.Options{Name: "target", Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1})
-			net.Join("127.0.0.1:9202", source)
-			net.Join("127.0.0.1:9201", target)
-			to := func(name, at string) providers.Cluster {
-				c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
-				if err != nil {
-					t.Fatal(err)
-				}
-				return c
-			}
-			w := world{"fake", to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")}
+			f := newPair(t, providertest.Options{})
+			w := f.world
 			const name = "mig-restart"
 			w.fresh(t, name, 2)
 			put(t, w.admin, name, 1, ids(0, 40)...)
@@ -171,7 +159,7 @@ func restartAt(t *testing.T, method string, at int, killed bool) (done bool) {
 			n := 0
 			j.at = func(record) {
 				if n++; n == at+1 {
-					target.Restart()
+					f.target.Restart()
 					if killed {
 						j.mu.Lock()
 						j.left = 0

@@ -44,6 +44,9 @@ func (t *task) Retry(ctx context.Context, j providers.Journal, raw providers.JSO
 		u.begun = 1 // they were copied before: what is there since is no conflict
 	}
 	if err = r.work(ctx, r.l.units); err == nil {
+		err = r.patiently(ctx, func() error { return r.secure(ctx) })
+	}
+	if err == nil {
 		err = r.settle(ctx)
 	}
 	_, c := r.l.sum()

@@ -262,8 +262,8 @@ func (r *run) finish(ctx context.Context, u *unit) {
 	} else {
 		err = r.copyUnit(ctx, u)
 	}
-	if err == nil {
-		err = r.relax(ctx) // of a destination that the first documents made
+	if err == nil && r.l.fresh { // the first documents have made the destination
+		err = r.relax(ctx)
 	}
 	r.fail(err)
 }

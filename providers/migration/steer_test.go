@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/esmig/esmig/providers"
-	"github.com/esmig/esmig/providers/elasticsearch"
 	"github.com/esmig/esmig/providers/providertest"
 )
 
@@ -26,23 +25,12 @@ type steered struct {
 }
 
 func leave(t *testing.T, flavor providers.Flavor) *steered {
-	var net providertest.Network
-	source := providertest.NewFake(providertest.Options{Name: "source"})
-	target := providertest.NewFake(providertest.Options{Name: "target", Flavor: flavor, Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1})
-	net.Join("127.0.0.1:9202", source)
-	net.Join("127.0.0.1:9201", target)
-	to := func(name, at string) providers.Cluster {
-		c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	w := world{"fake", to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")}
+	f := newPair(t, providertest.Options{Flavor: flavor})
+	w := f.world
 	const name = "mig-steer"
 	must(t, w.target, "PUT", "/"+name, object{})
 	put(t, w.admin, name, 1, ids(0, 40)...)
-	s := &steered{t, target, fineTask(t, w, copying(name, name)), newJournal()}
+	s := &steered{t, f.target, fineTask(t, w, copying(name, name)), newJournal()}
 	s.task.concurrency, s.task.size = 2, 1
 	s.status(providers.Status{Tasks: []providers.ServerTask{}})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -31,23 +31,40 @@ func (w world) clusters() map[string]providers.Cluster {
 	return map[string]providers.Cluster{"source": w.source, "target": w.target}
 }
 
+// pair is a world of two fakes on one network.
+type pair struct {
+	world
+	net            *providertest.Network
+	source, target *providertest.Fake
+}
+
+// newPair makes one, whose target may read from the source; o says what the target is besides.
+func newPair(t testing.TB, o providertest.Options) pair {
+	t.Helper()
+	f := pair{net: &providertest.Network{}, source: providertest.NewFake(providertest.Options{Name: "source"})}
+	o.Name, o.Whitelist, o.Network, o.ReindexBatchesPerPoll = "target", []string{"127.0.0.1:*"}, f.net, 1
+	f.target = providertest.NewFake(o)
+	f.net.Join("127.0.0.1:9202", f.source)
+	f.net.Join("127.0.0.1:9201", f.target)
+	f.world = world{"fake", f.to(t, "source", "http://127.0.0.1:9202"), f.to(t, "target", "http://127.0.0.1:9201"), f.to(t, "source", "http://127.0.0.1:9202")}
+	return f
+}
+
+// to is a connection under a cluster's name.
+func (f pair) to(t testing.TB, name, endpoint string) providers.Cluster {
+	t.Helper()
+	c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: endpoint}, f.net.Transport())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // inWorlds runs a test in each world that is there.
 func inWorlds(t *testing.T, f func(t *testing.T, w world)) {
 	t.Run("fake", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var net providertest.Network
-			source := providertest.NewFake(providertest.Options{Name: "source"})
-			target := providertest.NewFake(providertest.Options{Name: "target", Whitelist: []string{"127.0.0.1:*"}, Network: &net, ReindexBatchesPerPoll: 1})
-			net.Join("127.0.0.1:9202", source)
-			net.Join("127.0.0.1:9201", target)
-			to := func(name, at string) providers.Cluster {
-				c, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: at}, net.Transport())
-				if err != nil {
-					t.Fatal(err)
-				}
-				return c
-			}
-			f(t, world{"fake", to("source", "http://127.0.0.1:9202"), to("target", "http://127.0.0.1:9201"), to("source", "http://127.0.0.1:9202")})
+			f(t, newPair(t, providertest.Options{}).world)
 		})
 	})
 	for _, to := range []string{"target", "serverless"} {
