@@ -204,7 +204,7 @@ func (b *bench) once(ctx context.Context, s *shape, m method, r *methodResult) e
 		}
 		return b.failed(ctx, s.name+", "+m.name, err)
 	}
-	r.Runs = append(r.Runs, float64(o.documents)/o.seconds)
+	r.Runs, r.Work = append(r.Runs, float64(o.documents)/o.seconds), append(r.Work, o.cpu)
 	r.Peak = max(r.Peak, o.peak)
 	if o.setting != "" {
 		r.Setting = o.setting

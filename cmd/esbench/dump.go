@@ -76,7 +76,7 @@ func (b *bench) dump(s *shape) method {
 			return outcome{}, err
 		}
 		err = b.target.settle(ctx, s.dest())
-		return outcome{seconds: time.Since(start).Seconds(), documents: s.documents, peak: f.peak}, err
+		return outcome{seconds: time.Since(start).Seconds(), documents: s.documents, peak: f.peak, cpu: work{Client: f.cpu}}, err
 	}
 	return m
 }

@@ -115,7 +115,7 @@ func (b *bench) apply(ctx context.Context, f *folder, s *shape) (outcome, error)
 	go func() { journal <- longest(watch, filepath.Join(f.dir, stateFile+".journal")) }()
 	p, err := runProcess(ctx, f.dir, f.env, b.esmig, "apply", "-auto-approve", "-json")
 	stop()
-	o := outcome{seconds: p.seconds, documents: s.documents, peak: p.peak, esmig: &esmigRun{journal: <-journal}}
+	o := outcome{seconds: p.seconds, documents: s.documents, peak: p.peak, cpu: work{Client: p.cpu}, esmig: &esmigRun{journal: <-journal}}
 	if err != nil {
 		return o, err
 	}

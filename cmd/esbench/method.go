@@ -30,8 +30,16 @@ type outcome struct {
 	seconds   float64 // until documents are searchable and durable
 	documents int     // that must be there
 	peak      int64   // bytes, of the process; 0: the work is done in the servers
+	cpu       work    // spent meanwhile
 	setting   string  // what it chose by itself
 	esmig     *esmigRun
+}
+
+// work is processor time, in seconds of a core.
+type work struct {
+	Source float64 `json:"source"`
+	Target float64 `json:"target"`
+	Client float64 `json:"client"` // 0: there is none, or it is not known
 }
 
 // measure is one run: the destination made anew, the documents counted, the
@@ -50,7 +58,14 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 		}
 	}
 	b.rest(ctx)
+	before, err := b.spent(ctx)
+	if err != nil {
+		return outcome{}, err
+	}
 	o, err := m.run(ctx, s)
+	if after, e := b.spent(ctx); err == nil {
+		o.cpu.Source, o.cpu.Target, err = after.Source-before.Source, after.Target-before.Target, e
+	}
 	if err == nil {
 		err = b.complete(ctx, s, o.documents)
 	}
@@ -59,11 +74,25 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 	}
 	err = b.hide(err)
 	if err == nil {
-		b.say("%s: %s: %s documents/s (%.1f s)", s.name, m.name, commas(float64(o.documents)/o.seconds), o.seconds)
+		b.say("%s: %s: %s documents/s (%.1f s; µs of a core each: %s)", s.name, m.name, commas(float64(o.documents)/o.seconds), o.seconds, o.cpu.each(o.documents))
 	} else {
 		b.say("%s: %s: %v", s.name, m.name, err)
 	}
 	return o, err
+}
+
+// each is the work for one document, in microseconds.
+func (w work) each(documents int) string {
+	n := 1e6 / float64(documents)
+	return fmt.Sprintf("%.1f + %.1f + %.1f", w.Source*n, w.Target*n, w.Client*n)
+}
+
+// spent is what the servers have used since they were started.
+func (b *bench) spent(ctx context.Context) (w work, err error) {
+	if w.Source, err = b.source.cpu(ctx); err == nil {
+		w.Target, err = b.target.cpu(ctx)
+	}
+	return w, err
 }
 
 // complete counts.

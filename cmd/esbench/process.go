@@ -13,7 +13,8 @@ import (
 // finished is a process that ended.
 type finished struct {
 	seconds float64
-	peak    int64 // bytes; 0: not known
+	cpu     float64 // seconds of a core
+	peak    int64   // bytes; 0: not known
 	out     []byte
 }
 
@@ -34,6 +35,9 @@ func runProcess(ctx context.Context, dir string, env []string, name string, args
 	go func() { peak <- watchMemory(watch, c.Process.Pid) }()
 	err := c.Wait()
 	f := finished{seconds: time.Since(start).Seconds(), out: out.Bytes()}
+	if p := c.ProcessState; p != nil {
+		f.cpu = (p.UserTime() + p.SystemTime()).Seconds()
+	}
 	stop()
 	if f.peak = <-peak; f.peak == 0 {
 		f.peak = usedMemory(c.ProcessState)

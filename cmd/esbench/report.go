@@ -67,38 +67,50 @@ planning, making the index, copying, flushing.
   them back and flushing; the others leave them as a new index has them.
 - **memory** is the largest resident size of the process. A plain _reindex has
   none: it all happens in the servers.
+- **µs of a core** is the processor time that a document takes: on the source +
+  on the destination + in the client (the ceiling's client is the benchmark
+  itself, and not counted).
+- **alone** is what the ratio to the ceiling comes to where the destination has a
+  machine of its own and is what limits the speed: the destination's processor
+  time for a document at the ceiling, to that of the method.
 
-All of it competes for the same cores, so on machines of their own the servers
-are faster, and the ratios are what to look at. A ratio to the ceiling above 1
-is possible: it is a bulk client's ceiling, which also has to send the bytes.
+Here all of it competes for the same cores, so the ratios are what to look at.
+At the ceiling nobody reads the source, so a copy cannot come nearer to it than
+the sum of its three figures allows. A ratio above 1 is possible: it is a bulk
+client's ceiling, which also has to send the bytes.
 `
 
 func (s *shapeResult) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s documents of %s on average; %s.\n\n", s.Name, s.Title, commas(float64(s.Documents)), bytesText(s.Bytes), s.Data)
 	base, top := s.method(defaultName).speed(), s.method(ceilingName).speed()
+	limit := s.method(ceilingName).work()
 	var rows [][]string
 	for _, m := range s.Methods {
 		row := []string{m.Name, oneLine(m.Setting)}
 		switch {
 		case m.Missing != "":
-			row = append(row, "not there: "+m.Missing, "", "", "", "", "")
+			row = append(row, "not there: "+m.Missing, "", "", "", "", "", "", "")
 			if strings.HasPrefix(m.Missing, "not measured") {
 				row[2] = m.Missing
 			}
 		case m.Failed != "":
-			row = append(row, "**failed**", "", "", "", "", "")
+			row = append(row, "**failed**", "", "", "", "", "", "", "")
 		case len(m.Runs) == 0:
-			row = append(row, "not measured", "", "", "", "", "")
+			row = append(row, "not measured", "", "", "", "", "", "", "")
 		default:
 			row = append(row, commas(median(m.Runs)), commas(slices.Min(m.Runs)), commas(slices.Max(m.Runs)),
-				ratioText(ratio(m.speed(), base)), ratioText(ratio(m.speed(), top)), "–")
+				ratioText(ratio(m.speed(), base)), ratioText(ratio(m.speed(), top)), "–", "–", "–")
 			if m.Peak > 0 {
-				row[len(row)-1] = bytesText(float64(m.Peak))
+				row[7] = bytesText(float64(m.Peak))
+			}
+			if w := m.work(); w.Target > 0 {
+				row[8] = w.each(s.Documents)
+				row[9] = ratioText(ratio(limit.Target, w.Target))
 			}
 		}
 		rows = append(rows, row)
 	}
-	b.WriteString(table([]string{"", "setting", "documents/s", "least", "most", "to plain", "to ceiling", "memory"}, "llrrrrrr", rows))
+	b.WriteString(table([]string{"", "setting", "documents/s", "least", "most", "to plain", "to ceiling", "memory", "µs of a core", "alone"}, "llrrrrrrrr", rows))
 	for _, m := range s.Methods {
 		if m.Failed != "" {
 			fmt.Fprintf(b, "\n%s: %s\n", m.Name, code(m.Failed))

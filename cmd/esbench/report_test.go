@@ -16,12 +16,12 @@ func sample() *results {
 		Shapes: []*shapeResult{
 			{Name: "flat", Title: "flat <records> & more", Documents: 1_000_000, Bytes: 350, Data: "flights", Goal: 1.3,
 				Methods: []*methodResult{
-					{Name: esmigPrefix + "auto", Setting: "reindex, 8 ranges, 4 at a time", Runs: []float64{78_000, 80_000, 82_000}, Peak: 60e6, Ranges: 8, Journal: 6000, State: 4000},
+					{Name: esmigPrefix + "auto", Setting: "reindex, 8 ranges, 4 at a time", Runs: []float64{78_000, 80_000, 82_000}, Work: []work{{4, 30, 1}, {5, 50, 0.5}, {6, 40, 2}}, Peak: 60e6, Ranges: 8, Journal: 6000, State: 4000},
 					{Name: esmigPrefix + "stream", Missing: "this esmig does not have it"},
 					{Name: defaultName, Setting: "batch 1,000", Runs: []float64{30_000, 32_000, 34_000}},
 					{Name: bestName, Setting: "batch 5,000", Runs: []float64{50_000}},
 					{Name: dumpName, Missing: "not measured: no npm"},
-					{Name: ceilingName, Setting: "8 at a time", Runs: []float64{80_000, 100_000, 90_000}},
+					{Name: ceilingName, Setting: "8 at a time", Runs: []float64{80_000, 100_000, 90_000}, Work: []work{{0, 24, 0}}},
 				},
 				Verify: &verifyResult{Full: []float64{100_000}, Read: []float64{200_000}, Peak: 50e6}},
 			{Name: "huge", Title: "large", Documents: 1000, Bytes: 300_000, Data: "speeches", Breaks: true,
@@ -42,7 +42,7 @@ func sample() *results {
 func TestReport(t *testing.T) {
 	page := report(sample(), "docs/bench.svg")
 	for _, want := range []string{
-		"| esmig auto | reindex, 8 ranges, 4 at a time | 80,000 | 78,000 | 82,000 | 2.50 | 0.89 | 60 MB |",
+		"| esmig auto | reindex, 8 ranges, 4 at a time | 80,000 | 78,000 | 82,000 | 2.50 | 0.89 | 60 MB | 5.0 + 40.0 + 1.0 | 0.60 |",
 		"| esmig stream |  | not there: this esmig does not have it |",
 		"| elasticdump |  | not measured: no npm |",
 		"| flat: esmig auto to the ceiling | ≥ 0.9 | 0.89 | **not reached** |",

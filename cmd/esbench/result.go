@@ -38,6 +38,7 @@ type methodResult struct {
 	Name    string    `json:"name"`
 	Setting string    `json:"setting,omitempty"`
 	Runs    []float64 `json:"runs,omitempty"` // documents per second
+	Work    []work    `json:"work,omitempty"` // of each run
 	Peak    int64     `json:"peak,omitempty"` // bytes
 	Missing string    `json:"missing,omitempty"`
 	Failed  string    `json:"failed,omitempty"`
@@ -78,6 +79,22 @@ func (m *methodResult) speed() float64 {
 		return 0
 	}
 	return median(m.Runs)
+}
+
+// work is the median of each figure.
+func (m *methodResult) work() (w work) {
+	pick := func(f func(work) float64) float64 {
+		var all []float64
+		for _, r := range m.Work {
+			all = append(all, f(r))
+		}
+		return median(all)
+	}
+	return work{
+		Source: pick(func(w work) float64 { return w.Source }),
+		Target: pick(func(w work) float64 { return w.Target }),
+		Client: pick(func(w work) float64 { return w.Client }),
+	}
 }
 
 func (r *results) shape(name string) *shapeResult {

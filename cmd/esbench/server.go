@@ -134,6 +134,24 @@ func (s *server) count(ctx context.Context, index string) (int, error) {
 	return a.Count, err
 }
 
+// cpu is what its processes have used since they were started, in seconds.
+func (s *server) cpu(ctx context.Context) (seconds float64, err error) {
+	var a struct {
+		Nodes map[string]struct {
+			Process struct {
+				CPU struct {
+					Total float64 `json:"total_in_millis"`
+				}
+			}
+		}
+	}
+	err = s.call(ctx, http.MethodGet, "/_nodes/stats/process?filter_path=nodes.*.process.cpu", "", &a)
+	for _, n := range a.Nodes {
+		seconds += n.Process.CPU.Total / 1000
+	}
+	return seconds, err
+}
+
 // remote is how the other server's _reindex reaches this one.
 func (s *server) remote() map[string]any {
 	r := map[string]any{"host": s.url, "headers": map[string]string{"Authorization": s.readAuth}}
