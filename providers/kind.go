@@ -376,20 +376,25 @@ type Prospect struct {
 
 // Estimate is what a plan says of a task.
 type Estimate struct {
-	Method      string   `json:"method"` // reindex, stream
-	Why         string   `json:"why"`    // "target can reach hosted"
-	Documents   int64    `json:"documents"`
-	Bytes       int64    `json:"bytes"` // primary store on the source; 0: unknown
-	Shards      int      `json:"shards"`
-	Ranges      int      `json:"ranges"`
-	RangeBy     string   `json:"range_by,omitempty"` // "_seq_no", "@timestamp and _seq_no"; empty: no ranges
-	Concurrency int      `json:"concurrency"`
-	Seconds     float64  `json:"seconds"` // rough; 0: unknown
-	DiskNeed    int64    `json:"disk_need"`
-	DiskFree    int64    `json:"disk_free"` // 0: unknown
-	Verify      string   `json:"verify"`
-	Notes       []string `json:"notes,omitempty"`
-	Done        int64    `json:"done,omitempty"` // documents already copied, when resuming
+	Method      string  `json:"method"` // reindex, stream
+	Why         string  `json:"why"`    // "target can reach hosted"
+	Documents   int64   `json:"documents"`
+	Bytes       int64   `json:"bytes"` // primary store on the source; 0: unknown
+	Shards      int     `json:"shards"`
+	Ranges      int     `json:"ranges"`
+	RangeBy     string  `json:"range_by,omitempty"` // "_seq_no", "@timestamp and _seq_no"; empty: no ranges
+	Concurrency int     `json:"concurrency"`
+	Seconds     float64 `json:"seconds"` // rough; 0: unknown
+	// SourceRequests and DestRequests are about how many requests copy and
+	// comparison make on each side, a batch that a reindex reads or writes
+	// counted as one; 0: unknown.
+	SourceRequests int64    `json:"source_requests,omitempty"`
+	DestRequests   int64    `json:"dest_requests,omitempty"`
+	DiskNeed       int64    `json:"disk_need"`
+	DiskFree       int64    `json:"disk_free"` // 0: unknown
+	Verify         string   `json:"verify"`
+	Notes          []string `json:"notes,omitempty"`
+	Done           int64    `json:"done,omitempty"` // documents already copied, when resuming
 
 	Findings []*Finding `json:"-"`
 }

@@ -123,7 +123,7 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 	}
 	perSecond := r.share()
 	if perSecond > 0 {
-		size = min(size, max(1, int(perSecond*longestBatch)))
+		size = int(min(int64(size), throttledSize(perSecond)))
 	}
 	opaque := r.l.opaque(u)
 	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size, There: u.there}); err != nil {
@@ -149,6 +149,9 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 // node that is about to leave hands a task on between two batches, and a slower
 // speed counts from the next one.
 const longestBatch = 5
+
+// throttledSize is the most documents of a batch of a task with this speed.
+func throttledSize(perSecond float64) int64 { return max(1, int64(perSecond*longestBatch)) }
 
 // locate looks for the task of an attempt that has no end: by its id, then by
 // its X-Opaque-Id. Afterwards u.task is one that the server knows, or empty. A

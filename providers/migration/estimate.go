@@ -77,7 +77,11 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 		e.Method, e.Why = w.method(), w.why
 		find(w.found)
 		if w.stream {
-			e.Notes = append(e.Notes, t.throughHere(indices))
+			var bytes int64
+			for _, x := range indices {
+				bytes += x.Bytes
+			}
+			e.Notes = append(e.Notes, fmt.Sprintf("about %s pass through this machine", humanize.Bytes(uint64(bytes))))
 		}
 	}
 	if p.Resume == nil && ours && !p.DestinationFresh && mayWrite {
@@ -88,6 +92,16 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 		e.Notes = append(e.Notes, again...)
 	}
 	e.Seconds = t.guessSeconds(e, indices)
+	if e.Why != notAsked && e.Documents > e.Done {
+		n, err := t.traffic(ctx, e, indices, l)
+		if err != nil {
+			return e, err
+		}
+		e.SourceRequests, e.DestRequests = n.source, n.dest
+		if info.Flavor == providers.Serverless {
+			e.Seconds = max(e.Seconds, float64(n.batches)/float64(e.Concurrency)*serverlessWrite.Seconds())
+		}
+	}
 	e.DiskNeed = e.Bytes + e.Bytes/6
 	if e.DiskFree = diskFree(ctx, t.dst, info); e.DiskFree > 0 && e.DiskNeed > e.DiskFree {
 		find(&providers.Finding{Severity: providers.SeverityWarning, Code: "disk_space", Arg: "dest.cluster", Summary: "Disk space may not be enough",
@@ -100,16 +114,6 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 		e.Notes = append(e.Notes, fmt.Sprintf("up to %s may be refused", humanize.Comma(int64(n))+" "+plural(n, "document", "documents")))
 	}
 	return e, nil
-}
-
-// throughHere says what a stream asks of this machine and its network.
-func (t *task) throughHere(indices []*sourceIndex) string {
-	var bytes, pages int64
-	for _, x := range indices {
-		bytes += x.Bytes
-		pages += int64(len(x.Ranges)) + max(x.Bytes/bulkBytes, x.Documents/mostDocuments)
-	}
-	return fmt.Sprintf("about %s pass through this machine, in %s searches and as many bulk requests", humanize.Bytes(uint64(bytes)), humanize.Comma(pages))
 }
 
 func (t *task) describe(e *providers.Estimate, indices []*sourceIndex, l *ledger) {

@@ -16,8 +16,9 @@ import (
 const (
 	perProcessor = 2 // of the destination's nodes that hold data
 	unknownSize  = 4 // where the nodes may not be asked
-	// A write to Serverless takes 200 ms at best, so that many of them at the
+	// A write to Serverless takes that long at best, so that many of them at the
 	// same time have to carry the speed.
+	serverlessWrite = 200 * time.Millisecond
 	serverlessStart = 8
 	serverlessMost  = 32
 	mostTogether    = 64

@@ -82,7 +82,12 @@ func (t *task) cut(ctx context.Context, x *sourceIndex) error {
 	if !t.divisible(x) {
 		return nil
 	}
-	return t.divide(ctx, x, min(max(fewestRanges, 2*int64(t.together), x.Documents/t.big), mostRanges))
+	return t.divide(ctx, x, t.wantedRanges(x))
+}
+
+// wantedRanges is into about how many ranges a divisible index is cut.
+func (t *task) wantedRanges(x *sourceIndex) int64 {
+	return min(max(fewestRanges, 2*int64(t.together), x.Documents/t.big), mostRanges)
 }
 
 // divisible says whether an index is large enough for ranges.

@@ -53,10 +53,7 @@ func newStreamer(r *run) *streamer {
 // conflict.
 func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 	x := s.l.indices[u.index]
-	size := s.most(x)
-	if x.Bytes > 0 {
-		size = max(1, min(size, int(s.bulk*x.Documents/x.Bytes)))
-	}
+	size := s.streamSize(x)
 	pause := time.Second
 	for begun := 0; ; {
 		if err := s.hold(ctx); err != nil {
@@ -109,9 +106,18 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 	}
 }
 
-// most documents of a page.
-func (s *streamer) most(x *sourceIndex) int {
-	return min(cmp.Or(s.size, mostDocuments), cmp.Or(x.Window, mostDocuments))
+// most documents of a page of a stream.
+func (t *task) mostStreamed(x *sourceIndex) int {
+	return min(cmp.Or(t.size, mostDocuments), cmp.Or(x.Window, mostDocuments))
+}
+
+// streamSize is how many documents the first page of a stream has.
+func (t *task) streamSize(x *sourceIndex) int {
+	size := t.mostStreamed(x)
+	if x.Bytes > 0 {
+		size = max(1, min(size, int(t.sizes.bulk*x.Documents/x.Bytes)))
+	}
+	return size
 }
 
 // ended closes the account of a range and records it. letters are what the
@@ -211,7 +217,7 @@ var errRefused = errors.New("the destination takes hardly any document")
 // asked for before a page is: the page and the batch made of it; with the batch
 // goes what it holds of that. The size of pages follows that of the documents.
 func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size int, take func(b *batch, held int64)) error {
-	most := s.most(x)
+	most := s.mostStreamed(x)
 	create, external := s.createOnly(s.dest), s.external(s.dest)
 	alone := false // one document is more than a page may be
 	for read, all := int64(0), int64(-1); read != all; {

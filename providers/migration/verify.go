@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	sampleSize   = 1000
-	sampleSeed   = 20130101 // the same sample every time
-	mostExamples = 10
+	sampleSize    = 1000
+	drawnTogether = 250      // documents of a sample
+	sampleSeed    = 20130101 // the same sample every time
+	mostExamples  = 10
 )
 
 // Observe looks at a finished copy.
@@ -292,7 +293,7 @@ func (t *task) sample(ctx context.Context, j providers.Journal, d done, v *provi
 		}
 		docs = slices.DeleteFunc(docs, func(h drawn) bool { return d.left.has(h.hit) })
 		for len(docs) > 0 {
-			n := min(len(docs), max(1, x.Size), 250)
+			n := min(len(docs), max(1, x.Size), drawnTogether)
 			if err := t.compareDrawn(ctx, x, docs[:n], why == "", t.external(destination{Stream: d.Stream}), v, &missing); err != nil {
 				return err
 			}

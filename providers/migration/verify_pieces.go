@@ -99,10 +99,7 @@ func (s *side) cutPieces(ctx context.Context, average int64) error {
 	s.aggregates.Store(info.Flavor != providers.Serverless) // it has no scripted_metric
 	s.runtime.Store(info.Flavor == providers.Serverless || info.Flavor == providers.Elasticsearch && atLeast(info.Version, 7, 11))
 	s.scripts.Store(true)
-	least := s.small // a test's
-	if least == smallIndex {
-		least = max(5000, min(pieceDocuments, pieceBytes/max(1, average)))
-	}
+	least := s.leastPiece(average)
 	err = each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], least) })
 	s.few = s.documents() <= s.fetched
 	for _, p := range s.parts {
@@ -113,6 +110,25 @@ func (s *side) cutPieces(ctx context.Context, average int64) error {
 	return err
 }
 
+// leastPiece is how many documents of this average size a piece should have.
+func (t *task) leastPiece(average int64) int64 {
+	if t.small != smallIndex {
+		return t.small // a test's
+	}
+	return max(5000, min(pieceDocuments, pieceBytes/max(1, average)))
+}
+
+// forPieces is the task as it cuts an index of so many shards into pieces of
+// about so many documents.
+func (t *task) forPieces(documents int64, shards int) *task {
+	k := *t
+	if k.small == smallIndex { // not a test's
+		k.small = documents * int64(shards)
+		k.big = k.small
+	}
+	return &k
+}
+
 // cutPart divides an index into pieces of about so many documents.
 func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 	x := *p.x // as it is now: the ranges of the copy are no measure any more
@@ -120,13 +136,9 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 	if s.run != "" && p.x.SeqNo {
 		p.limits = p.x.Checkpoints
 	}
-	k := *s.task
+	k := s.forPieces(documents, x.Shards)
 	if x.SeqNo && !x.Slow {
 		k.rangeField = "" // nothing is better than _seq_no for pieces of single shards
-	}
-	if k.small == smallIndex { // not a test's
-		k.small = documents * int64(x.Shards)
-		k.big = k.small
 	}
 	g, sub := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.cut(sub, &x) })

@@ -2,9 +2,11 @@ package migration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -45,14 +47,15 @@ type digestPage struct {
 
 // pageSize is how many hits a page may have.
 func (s *side) pageSize(x *sourceIndex) int {
-	size := max(1, x.Size)
 	if s.scripts.Load() || !s.contents { // no contents in the answer
-		size = min(10_000, 50*size)
+		return lightPage(x)
 	}
-	if x.Window > 0 {
-		size = min(size, x.Window)
-	}
-	return size
+	return min(max(1, x.Size), cmp.Or(x.Window, math.MaxInt))
+}
+
+// lightPage is how many hits a page without contents may have.
+func lightPage(x *sourceIndex) int {
+	return min(mostDocuments, 50*max(1, x.Size), cmp.Or(x.Window, mostDocuments))
 }
 
 // digestField is the field of a hit that holds the digest of its contents. As a

@@ -168,10 +168,16 @@ func nextLook(all []*followed, last time.Duration) time.Duration {
 		ran, done := max(f.last.Nanos, f.last.Task.Nanos), s.done()
 		if done > 0 && ran > 0 {
 			left := float64(ran) / float64(done) * float64(max(0, s.Total-done))
-			next = min(next, max(least, time.Duration(left/4)))
+			next = min(next, waitFor(last, least, time.Duration(left)))
 		}
 	}
 	return next
+}
+
+// waitFor is the pause before the next look at a task that has so much time
+// left.
+func waitFor(last, least, left time.Duration) time.Duration {
+	return min(max(last*3/2, least), lastLook, max(least, left/4))
 }
 
 // running lists the reindex tasks that run on the destination; nil without an

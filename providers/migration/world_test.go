@@ -41,8 +41,8 @@ type pair struct {
 // newPair makes one, whose target may read from the source; o says what the target is besides.
 func newPair(t testing.TB, o providertest.Options) pair {
 	t.Helper()
-	f := pair{net: &providertest.Network{}, source: providertest.NewFake(providertest.Options{Name: "source"})}
-	o.Name, o.Whitelist, o.Network, o.ReindexBatchesPerPoll = "target", []string{"127.0.0.1:*"}, f.net, 1
+	f := pair{net: &providertest.Network{}, source: providertest.NewFake(providertest.Options{Name: "source", ScriptedMetric: o.ScriptedMetric})}
+	o.Name, o.Whitelist, o.Network, o.ReindexBatchesPerPoll = "target", []string{"127.0.0.1:*"}, f.net, max(1, o.ReindexBatchesPerPoll)
 	f.target = providertest.NewFake(o)
 	f.net.Join("127.0.0.1:9202", f.source)
 	f.net.Join("127.0.0.1:9201", f.target)

@@ -120,7 +120,7 @@ func (p *remotePager) next(f *Fake, t *task) ([]sourceHit, *apiError) {
 		}
 		hits[i].Source, p.after = providers.Encode(reparsed(v)), h.Sort
 	}
-	if len(hits) < t.r.size { // the end: what the server does, too
+	if len(hits) == 0 { // the server, too, reads on after a page that is not full
 		if p.pit != "" {
 			_, err = f.ask(t, "DELETE", "/_pit", obj{"id": p.pit})
 		} else {

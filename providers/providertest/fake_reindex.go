@@ -314,7 +314,7 @@ func (f *Fake) writeBatch(t *task, hits []sourceHit, err *apiError) {
 			c.updated++
 		}
 	}
-	if t.failures != nil || limit < t.r.size || len(hits) == 0 {
+	if t.failures != nil || limit < len(hits) || len(hits) == 0 {
 		t.done = true
 	}
 	if t.done && t.r.refresh {

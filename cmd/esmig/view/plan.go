@@ -227,10 +227,26 @@ func (p *printer) estimate(s *engine.Step, e *providers.Estimate) {
 	if len(costs) > 0 {
 		p.wrapped(6, strings.Join(costs, "; "))
 	}
+	if text := requests(s, e); text != "" {
+		p.wrapped(6, text)
+	}
 	p.wrapped(6, verification(e.Verify))
 	for _, n := range e.Notes {
 		p.wrapped(6, n)
 	}
+}
+
+// requests says how many both clusters get, by both methods and with the
+// comparison; empty: that is not known.
+func requests(s *engine.Step, e *providers.Estimate) string {
+	source, _, _ := strings.Cut(s.Source, "/")
+	switch {
+	case e.SourceRequests == 0 || e.DestRequests == 0:
+		return ""
+	case source == s.Cluster:
+		return fmt.Sprintf("about %s requests to %s", rough(e.SourceRequests+e.DestRequests), source)
+	}
+	return fmt.Sprintf("about %s requests to %s, %s to %s", rough(e.SourceRequests), source, rough(e.DestRequests), s.Cluster)
 }
 
 func verification(method string) string {

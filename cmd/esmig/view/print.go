@@ -160,6 +160,15 @@ func plural(s string) string {
 
 func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
+// rough is a number that is not known better than to two digits.
+func rough(n int64) string {
+	unit := int64(1)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return humanize.Comma((n + unit/2) / unit * unit)
+}
+
 // took is a measured time, about a guessed one.
 func took(seconds float64) string {
 	if seconds < 60 {
