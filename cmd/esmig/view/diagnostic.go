@@ -1,8 +1,10 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/esmig/esmig/engine"
@@ -34,13 +36,34 @@ func errorCount(ds []engine.Diagnostic) (n int) {
 }
 
 func (p *printer) diagnostics(ds []engine.Diagnostic) {
-	for _, d := range ds {
+	for _, d := range byPlace(ds) {
 		p.gap()
 		p.diagnostic(d)
 	}
 	if len(ds) > 0 {
 		p.gap()
 	}
+}
+
+// byPlace puts those that have a place into the order of the files and their
+// lines. The others stay where they are among them.
+func byPlace(ds []engine.Diagnostic) []engine.Diagnostic {
+	var placed []engine.Diagnostic
+	for _, d := range ds {
+		if d.File != "" {
+			placed = append(placed, d)
+		}
+	}
+	slices.SortStableFunc(placed, func(a, b engine.Diagnostic) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	out := slices.Clone(ds)
+	for i, d := range ds {
+		if d.File != "" {
+			out[i], placed = placed[0], placed[1:]
+		}
+	}
+	return out
 }
 
 func (p *printer) diagnostic(d engine.Diagnostic) {
