@@ -64,7 +64,8 @@ func Diagnose(err error) Diagnostic {
 	d = Diagnostic{Severity: providers.SeverityError, Detail: err.Error()}
 	var read *state.ReadError
 	var write *state.WriteError
-	if errors.Is(err, state.ErrLocked) || errors.As(err, &read) || errors.As(err, &write) { // they are sentences
+	var access *state.AccessError
+	if errors.Is(err, state.ErrLocked) || errors.As(err, &read) || errors.As(err, &write) || errors.As(err, &access) { // they are sentences
 		d.Detail = strings.TrimRight(d.Detail, ".") + "."
 	}
 	switch {
@@ -76,6 +77,8 @@ func Diagnose(err error) Diagnostic {
 		d.Code, d.Summary = "bad_state", "State cannot be used"
 	case errors.As(err, &write):
 		d.Code, d.Summary = "state_not_written", "State cannot be written"
+	case errors.As(err, &access):
+		d.Code, d.Summary = "state_not_opened", "State cannot be opened"
 	case errors.Is(err, providers.ErrDenied):
 		d.Code, d.Summary = "denied", "Cluster refused the credentials"
 	case errors.Is(err, providers.ErrUnavailable):

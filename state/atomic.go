@@ -64,6 +64,20 @@ func (e *WriteError) Error() string {
 
 func (e *WriteError) Unwrap() error { return e.Err }
 
+// AccessError says that the disk does not let the state be read, or locked, or
+// a file beside it be written: a folder that may only be read, or is not there.
+// Nothing was done.
+type AccessError struct {
+	What string // "lock the state"
+	Err  error
+}
+
+func (e *AccessError) Error() string {
+	return "cannot " + e.What + ": " + e.Err.Error() + ". The state, its journal and its lock lie in one folder, in which esmig has to be able to read and write: mend that, or put them elsewhere with state { path = … } in the block esmig"
+}
+
+func (e *AccessError) Unwrap() error { return e.Err }
+
 // ReadError says that state or journal is there and cannot be used. Its text
 // says what is wrong, where, and how to go on.
 type ReadError struct {

@@ -75,7 +75,7 @@ func (s *Store) Steer(change func(map[providers.Addr]providers.Control)) error {
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", s.controlPath(), err)
+		return &AccessError{"write " + s.controlPath(), err}
 	}
 	return nil
 }
@@ -88,8 +88,11 @@ func (s *Store) lockControl() (l interface{ Close() error }, err error) {
 		}
 		time.Sleep(lockPoll)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrLocked):
 		return nil, fmt.Errorf("cannot lock %s: %w", s.controlPath(), err)
+	case err != nil:
+		return nil, &AccessError{"lock " + s.controlPath(), err}
 	}
 	return l, nil
 }

@@ -101,7 +101,7 @@ func (j *journal) fold(old map[providers.Addr]uint64, done []providers.Addr, ser
 func (s *Store) loadJournal(st *State, saved bool) (*journal, error) {
 	data, err := readFile(s.fs, s.journalPath())
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the journal: %w", err)
+		return nil, &AccessError{"read the journal", err}
 	}
 	if data == nil {
 		return &journal{}, nil

@@ -77,7 +77,7 @@ func (s *Store) tryLock(info LockInfo) error {
 		return &LockedError{s.path, readInfo(s.fs, s.path)}
 	}
 	if err != nil {
-		return fmt.Errorf("cannot lock the state: %w", err)
+		return &AccessError{"lock the state", err}
 	}
 	if err := s.load(); err != nil {
 		_ = l.Close()
@@ -150,7 +150,7 @@ func ForceUnlock(fsys FS, path string) error {
 		return &LockedError{path, readInfo(fsys, path)}
 	}
 	if err != nil {
-		return fmt.Errorf("cannot lock the state: %w", err)
+		return &AccessError{"lock the state", err}
 	}
 	return release(fsys, path, l)
 }

@@ -57,7 +57,7 @@ func OpenShared(fsys FS, path, version string) (*Store, error) {
 	for tries := 0; ; tries++ {
 		before, err := readFile(fsys, path)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the state: %w", err)
+			return nil, &AccessError{"read the state", err}
 		}
 		s := &Store{fs: fsys, path: path, version: version, disk: make(chan struct{}, 1), shared: true}
 		err = s.load()
@@ -78,7 +78,7 @@ func (s *Store) backupPath() string  { return s.path + ".backup" }
 func (s *Store) load() error {
 	b, err := readFile(s.fs, s.path)
 	if err != nil {
-		return fmt.Errorf("cannot read the state: %w", err)
+		return &AccessError{"read the state", err}
 	}
 	st := &State{
 		Format: Format, Writer: "esmig " + s.version, Clusters: map[string]Cluster{},
