@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,6 +33,9 @@ type RewrittenFile struct {
 	// written in any: only what is added. So what a policy says is never lost
 	// between two files. Nil: nothing.
 	First []byte
+	// Empty: nothing is left of it, no comment either, so that it is to be
+	// removed instead.
+	Empty bool
 }
 
 // Fix works out a Rewriting; it writes nothing. load reads the files, with
@@ -162,6 +166,7 @@ func (e *Engine) rewriting(after *Engine, changed, first map[string][]byte, fixe
 		if f.After == nil {
 			f.After = []byte(e.secrets.text(string(f.Content)))
 		}
+		f.Empty = len(bytes.TrimSpace(f.Content)) == 0
 		if b := first[name]; len(changed) > 1 && string(b) != string(f.Content) {
 			f.First = b
 		}

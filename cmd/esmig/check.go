@@ -126,7 +126,7 @@ func (k *command) fix(flavor providers.Flavor) error {
 	var files []map[string]any
 	for _, f := range r.Files {
 		d := unified(f)
-		files = append(files, map[string]any{"name": f.Name, "diff": d})
+		files = append(files, map[string]any{"name": f.Name, "diff": d, "removed": f.Empty})
 		if !json {
 			fmt.Fprint(k.Stdout, d)
 		}
@@ -180,7 +180,7 @@ func (k *command) summary(r *engine.Rewriting, flavor providers.Flavor) {
 }
 
 // rewrite writes the files one by one, each so that after a crash the old or
-// the new one is there.
+// the new one is there, and removes those of which nothing is left.
 func (k *command) rewrite(r *engine.Rewriting) error {
 	for _, first := range []bool{true, false} {
 		for _, f := range r.Files {
@@ -190,7 +190,11 @@ func (k *command) rewrite(r *engine.Rewriting) error {
 					continue
 				}
 			}
-			if err := k.keepMode(path, func() error { return state.WriteFile(k.FS, path, content) }); err != nil {
+			write := func() error { return k.keepMode(path, func() error { return state.WriteFile(k.FS, path, content) }) }
+			if f.Empty && !first {
+				write = func() error { return k.remove(path) }
+			}
+			if err := write(); err != nil {
 				done := "Nothing was written."
 				if k.begun {
 					done = "A part of the files was."
@@ -206,14 +210,30 @@ func (k *command) rewrite(r *engine.Rewriting) error {
 	return nil
 }
 
+// remove returns when it is durable.
+func (k *command) remove(path string) error {
+	if err := k.FS.Remove(path); err != nil {
+		return err
+	}
+	return k.FS.SyncDir(filepath.Dir(path))
+}
+
 func names(r *engine.Rewriting) string {
 	var out []string
 	for _, f := range r.Files {
-		out = append(out, f.Name)
+		name := f.Name
+		if f.Empty {
+			name += " (removed)"
+		}
+		out = append(out, name)
 	}
 	return strings.Join(out, ", ")
 }
 
 func unified(f engine.RewrittenFile) string {
-	return string(diff.Diff(f.Name, f.Before, f.Name+" rewritten", f.After))
+	after := f.Name + " rewritten"
+	if f.Empty {
+		after = "/dev/null"
+	}
+	return string(diff.Diff(f.Name, f.Before, after, f.After))
 }
