@@ -11,12 +11,13 @@ type spec struct {
 	apiKeys  bool
 	java     javaRange
 	boot     func(*boot) error
+	members  int    // nodes of its cluster, where it has more than one
 	before   string // a door: the server that it stands before
 }
 
 // serverNames is the catalogue's order: the newest servers, which most tests
 // need, first.
-var serverNames = []string{"source", "target", "es7", "es6", "opensearch", "streams", "serverless"}
+var serverNames = []string{"source", "target", "es7", "es6", "opensearch", "nodes", "streams", "serverless"}
 
 // The source must not trust the target's authority: tests want to see what a
 // server answers then. The old servers crash at start on Java 24 and newer,
@@ -48,6 +49,11 @@ var catalogue = map[string]spec{
 		name: "opensearch", artifact: "opensearch-3.8.0", product: "OpenSearch 3.8",
 		heap: "512m", trusts: "source",
 		java: javaRange{min: 21}, boot: bootOpenSearch,
+	},
+	"nodes": {
+		name: "nodes", artifact: "elasticsearch-9.4.3", product: "Elasticsearch 9.4.3",
+		heap: "512m", ca: "target", trusts: "source", apiKeys: true, members: 2,
+		java: javaRange{min: 21}, boot: bootElasticsearch,
 	},
 	// The doors cost no boot and no memory: they show the target with another
 	// face (package door).

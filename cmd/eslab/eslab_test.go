@@ -32,7 +32,7 @@ func TestParse(t *testing.T) {
 		{args: "", err: "a command is missing"},
 		{args: "run", err: "a command to run is missing"},
 		{args: "boot", err: `unknown command "boot"`},
-		{args: "up -servers es5", err: `unknown server "es5"; known are source, target, es7, es6, opensearch, streams, serverless`},
+		{args: "up -servers es5", err: `unknown server "es5"; known are source, target, es7, es6, opensearch, nodes, streams, serverless`},
 		{args: "down now", err: `down takes no argument "now"`},
 		{args: "up -x", err: "-x"},
 	} {
@@ -334,6 +334,26 @@ func TestSettings(t *testing.T) {
 	b.spec = &source
 	if got := string(yaml(b.settings(home, 9))); strings.Contains(got, "trusted") {
 		t.Errorf("the source must not trust the target:\n%s", got)
+	}
+	many := catalogue["nodes"]
+	one := &boot{spec: &many, lab: &lab{}, dir: "/n", transport: 20001}
+	two, err := one.another(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for node, settings := range map[*boot]string{one: "cluster.initial_master_nodes: [\"nodes\"]\n", two: "node.roles: [\"data\",\"ingest\"]\n"} {
+		got := string(yaml(node.settings(home, 9)))
+		for _, want := range []string{settings, "cluster.name: \"esmig-nodes\"\n", "node.name: \"" + node.name + "\"\n", "discovery.seed_hosts: [\"127.0.0.1:20001\"]\n"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in\n%s", want, got)
+			}
+		}
+		if strings.Contains(got, "single-node") {
+			t.Errorf("%s stays alone:\n%s", node.name, got)
+		}
+	}
+	if env := (&lab{nodes: []*boot{one, two}}).env(); env["ESLAB_SERVERS"] != "nodes" {
+		t.Errorf("servers %q", env["ESLAB_SERVERS"])
 	}
 	if _, err := majorVersion(home); err == nil {
 		t.Error("a folder without jars is no distribution")

@@ -33,6 +33,10 @@ type boot struct {
 	dir      string // its own folder: config, data, logs, tmp
 	java     java
 	password string
+	// first is the node whose cluster it joins; nil: it is that node, or the
+	// only one.
+	first     *boot
+	transport int // port
 
 	vars    environment
 	task    task // that its process came of
@@ -96,7 +100,17 @@ func newLab(ctx context.Context, cache string, names []string, heap string) (l *
 		if err = l.openDist(cache, s.artifact); err != nil {
 			return l, err
 		}
+		if b.transport, err = usualPorts.free(); err != nil {
+			return l, err
+		}
 		boots = append(boots, b)
+		for n := 2; n <= s.members; n++ {
+			next, err := b.another(n)
+			if err != nil {
+				return l, err
+			}
+			boots = append(boots, next)
+		}
 	}
 	if err = l.bootAll(ctx, boots); err != nil {
 		return l, err
@@ -175,6 +189,9 @@ func (l *lab) env() environment {
 	env := environment{}
 	var names []string
 	for _, b := range l.nodes {
+		if b.first != nil {
+			continue // a cluster has one address, and tells those of its nodes
+		}
 		env.add(b.name, b.vars)
 		names = append(names, b.name)
 	}

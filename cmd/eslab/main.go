@@ -11,7 +11,8 @@
 // The servers come through Maven and are checked against the sums in
 // artifacts.go. The command finds their addresses in ESLAB_<NAME>_URL,
 // _USERNAME, _PASSWORD, _API_KEY, _CA_FILE and _PID, and their names in
-// ESLAB_SERVERS. Two of them, streams and serverless, are doors before target
+// ESLAB_SERVERS. One of them, nodes, is a cluster of two nodes; its variables are
+// those of the first, the only one that can be master. Two of them, streams and serverless, are doors before target
 // (package door): ESLAB_SERVERLESS_DOOR_URL/refused tells what was tried there
 // that Serverless does not have. A server whose ESLAB_<NAME>_URL is set
 // beforehand is taken as it is and not booted. Whatever happens to eslab, no
@@ -42,12 +43,13 @@ NAMES is a list with commas (default: source,target):
   source, target   Elasticsearch 9.4.3; the target may read from the source
   es7, es6         Elasticsearch 7.17.29 and 6.8.23
   opensearch       OpenSearch 3.8
+  nodes            Elasticsearch 9.4.3, two nodes that form one cluster; it may read from the source
   streams          the target with the data stream API, which its build lacks
   serverless       the target with the face of Elasticsearch Serverless, by API key only;
                    GET and DELETE ESLAB_SERVERLESS_DOOR_URL/refused tell and clear what was
                    tried that Serverless does not have, POST …/delay?ms=200 slows writes
 streams and serverless stand before target, which is booted with them.
--heap is the Java heap of source and target (default: 1g).
+-heap is the Java heap of source and target (default: 1g); each of nodes has 512m.
 
 Environment:
   ESLAB_CACHE        where downloads are kept (default: a folder esmig-lab in the user's cache)

@@ -79,10 +79,6 @@ func (b *boot) configure(home string, major int) error {
 	if err != nil {
 		return err
 	}
-	transportPort, err := usualPorts.free()
-	if err != nil {
-		return err
-	}
 	cert, key, err := b.authorities[b.ca].issue(b.name)
 	if err != nil {
 		return err
@@ -96,9 +92,9 @@ func (b *boot) configure(home string, major int) error {
 	settings := b.settings(home, major)
 	settings["http.port"] = httpPort
 	if major < 7 {
-		settings["transport.tcp.port"] = transportPort
+		settings["transport.tcp.port"] = b.transport
 	} else {
-		settings["transport.port"] = transportPort
+		settings["transport.port"] = b.transport
 	}
 	files := map[string][]byte{
 		"elasticsearch.yml": yaml(settings),
@@ -142,6 +138,9 @@ func (b *boot) settings(home string, major int) map[string]any {
 		"xpack.security.http.ssl.enabled":      true,
 		"xpack.security.http.ssl.certificate":  "node.crt",
 		"xpack.security.http.ssl.key":          "node.key",
+	}
+	if b.members > 1 {
+		b.oneOfMany(s)
 	}
 	if major >= 8 {
 		s["xpack.security.enrollment.enabled"] = false

@@ -17,10 +17,6 @@ func bootOpenSearch(b *boot) error {
 	if err != nil {
 		return err
 	}
-	transportPort, err := usualPorts.free()
-	if err != nil {
-		return err
-	}
 	b.vars = environment{"URL": fmt.Sprintf("http://127.0.0.1:%d", httpPort)}
 	node := b.sub("node_1")
 	config := filepath.Join(node, "config")
@@ -39,7 +35,7 @@ func bootOpenSearch(b *boot) error {
 			"cluster.name":   "esmig-" + b.name,
 			"network.host":   "127.0.0.1",
 			"discovery.type": "single-node",
-			"transport.port": transportPort,
+			"transport.port": b.transport,
 
 			"cluster.routing.allocation.disk.threshold_enabled": false,
 
