@@ -136,6 +136,9 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 	r.mu.Unlock()
 	id, err := r.start(context.WithoutCancel(ctx), on, r.request(x, query, size, r.remote, r.dest), opaque, perSecond)
 	if errors.Is(err, providers.ErrUnavailable) {
+		if serverError(err) == nil {
+			r.avoid(on)
+		}
 		return errAgain
 	}
 	if err != nil {

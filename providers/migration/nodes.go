@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -144,4 +145,20 @@ func (t *task) spread(ctx context.Context, info providers.Info, nodes []node) []
 		return only
 	}
 	return found
+}
+
+// avoid begins no more tasks on a node that gave no answer: each range that met
+// it would wait for it anew. What all is asked of stays, and is waited for.
+func (r *run) avoid(node providers.Cluster) {
+	if node == r.dst {
+		return
+	}
+	r.mu.Lock()
+	n := len(r.nodes)
+	r.nodes = slices.DeleteFunc(r.nodes, func(c providers.Cluster) bool { return c == node })
+	left := len(r.nodes) < n
+	r.mu.Unlock()
+	if left {
+		r.j.Note(fmt.Sprintf("A node of %s, %s, does not answer: no more tasks begin on it.", r.dstName, node.Config().Endpoint))
+	}
 }

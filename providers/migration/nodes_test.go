@@ -60,3 +60,43 @@ func TestSpreadOverNodes(t *testing.T) {
 		})
 	}
 }
+
+// A node that is gone for good in the middle of a copy costs nobody more than
+// the attempts that met it: the ranges go to the others.
+func TestNodeGone(t *testing.T) {
+	const endpoint, other = "127.0.0.1:9201", "127.0.0.1:9211"
+	synctest.Test(t, func(t *testing.T) {
+		f := newPair(t, providertest.Options{Nodes: []string{endpoint, other}})
+		f.net.Join(other, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost && r.URL.Path == "/_reindex" {
+				f.net.Leave(other)
+			}
+			f.target.ServeHTTP(w, r)
+		}))
+		const name = "mig-gone"
+		f.fresh(t, name, 1)
+		put(t, f.admin, name, 1, ids(0, 99)...)
+		task := fineTask(t, f.world, copying(name, name))
+		task.big, task.concurrency = 1, 4
+		j := newJournal()
+		result, _, err := task.Run(t.Context(), j)
+		if err != nil || result.Created != 99 {
+			t.Errorf("%+v %v", result, err)
+		}
+		count := map[string]int{}
+		for raw := range j.Records() {
+			var r record
+			if err := decode(raw, &r); err != nil {
+				t.Fatal(err)
+			}
+			count[r.What]++
+		}
+		if extra := count[wroteBegin] - count[wroteEnd]; extra < 1 || extra > int(task.concurrency) {
+			t.Errorf("%d attempts were in vain", extra)
+		}
+		want := []string{"A node of target, http://" + other + ", does not answer: no more tasks begin on it."}
+		if d := cmp.Diff(want, j.notes); d != "" {
+			t.Errorf("notes (-want +got)\n%s", d)
+		}
+	})
+}
