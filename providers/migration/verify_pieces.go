@@ -243,8 +243,13 @@ func refusesScript(err error) bool {
 // work runs f for each piece of a side, some at a time and not faster than the
 // user wants.
 func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n int) error) error {
+	pieces := 0
+	for _, p := range s.parts {
+		pieces += len(p.pieces)
+	}
+	together := min(s.together, max(1, pieces)) // each keeps to its share of the speed
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(s.together)
+	g.SetLimit(together)
 	for _, p := range s.parts {
 		for n, c := range p.pieces {
 			if ctx.Err() != nil {
@@ -255,7 +260,7 @@ func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n 
 				if err := f(ctx, p, n); err != nil || s.requestsPerSecond == 0 {
 					return err
 				}
-				wanted := time.Duration(float64(c.documents) * float64(s.together) / s.requestsPerSecond * float64(time.Second))
+				wanted := time.Duration(float64(c.documents) * float64(together) / s.requestsPerSecond * float64(time.Second))
 				return sleep(ctx, max(0, wanted-time.Since(begin)))
 			})
 		}
