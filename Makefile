@@ -31,14 +31,14 @@ unit:
 
 # A server that cannot be had fails the run; nothing is skipped because of it.
 real: $(LAB)
-	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,es6,es7,opensearch,streams,serverless -- \
+	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,es6,es7,opensearch,nodes,streams,serverless -- \
 		go test -count=1 -timeout 40m -run Real ./...
 
 # What takes servers for long, or kills them: each test of the data plane on a
 # real destination and through the door of Serverless, processes killed ten times,
 # a node killed in the middle. ESMIG_TEST_DOCUMENTS=1000000 copies that many.
 real-long: $(LAB)
-	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,serverless -- \
+	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,nodes,serverless -- \
 		sh -c "go test -count=1 -timeout 40m -run /real ./providers/migration && go test -count=1 -v -timeout 40m -run TestLab ./cmd/esmig"
 
 lint:
