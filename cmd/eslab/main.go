@@ -12,8 +12,9 @@
 // artifacts.go. The command finds their addresses in ESLAB_<NAME>_URL,
 // _USERNAME, _PASSWORD, _API_KEY, _CA_FILE and _PID, and their names in
 // ESLAB_SERVERS. One of them, nodes, is a cluster of two nodes; its variables are
-// those of the first, the only one that can be master. Two of them, streams and serverless, are doors before target
-// (package door): ESLAB_SERVERLESS_DOOR_URL/refused tells what was tried there
+// those of the first, the only one that can be master. Two of them, streams and
+// serverless, are doors before target (package door):
+// ESLAB_SERVERLESS_DOOR_URL/refused tells what was tried there
 // that Serverless does not have. A server whose ESLAB_<NAME>_URL is set
 // beforehand is taken as it is and not booted. Whatever happens to eslab, no
 // server outlives it.
