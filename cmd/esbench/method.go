@@ -58,14 +58,12 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 		}
 	}
 	b.rest(ctx)
-	before, err := b.spent(ctx)
-	if err != nil {
-		return outcome{}, err
-	}
-	o, err := m.run(ctx, s)
-	if after, e := b.spent(ctx); err == nil {
-		o.cpu.Source, o.cpu.Target, err = after.Source-before.Source, after.Target-before.Target, e
-	}
+	var o outcome
+	spent, err := b.working(ctx, func() (err error) {
+		o, err = m.run(ctx, s)
+		return err
+	})
+	spent.Client, o.cpu = o.cpu.Client, spent
 	if err == nil {
 		err = b.complete(ctx, s, o.documents)
 	}
@@ -85,6 +83,19 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 func (w work) each(documents int) string {
 	n := 1e6 / float64(documents)
 	return fmt.Sprintf("%.1f + %.1f + %.1f", w.Source*n, w.Target*n, w.Client*n)
+}
+
+// working measures what the servers do while f runs.
+func (b *bench) working(ctx context.Context, f func() error) (work, error) {
+	before, err := b.spent(ctx)
+	if err == nil {
+		err = f()
+	}
+	if err != nil {
+		return work{}, err
+	}
+	after, err := b.spent(ctx)
+	return work{Source: after.Source - before.Source, Target: after.Target - before.Target}, err
 }
 
 // spent is what the servers have used since they were started.

@@ -28,6 +28,7 @@ func report(r *results, chartFile string) string {
 		s.write(&b)
 	}
 	writeVerification(&b, r)
+	writeLimits(&b, r)
 	writeLinear(&b, r)
 	if len(r.Failures) > 0 {
 		b.WriteString("\n## Failed runs\n\n")
@@ -83,7 +84,7 @@ client's ceiling, which also has to send the bytes.
 func (s *shapeResult) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s documents of %s on average; %s.\n\n", s.Name, s.Title, commas(float64(s.Documents)), bytesText(s.Bytes), s.Data)
 	base, top := s.method(defaultName).speed(), s.method(ceilingName).speed()
-	limit := s.method(ceilingName).work()
+	limit := medianWork(s.method(ceilingName).Work)
 	var rows [][]string
 	for _, m := range s.Methods {
 		row := []string{m.Name, oneLine(m.Setting)}
@@ -103,7 +104,7 @@ func (s *shapeResult) write(b *strings.Builder) {
 			if m.Peak > 0 {
 				row[7] = bytesText(float64(m.Peak))
 			}
-			if w := m.work(); w.Target > 0 {
+			if w := medianWork(m.Work); w.Target > 0 {
 				row[8] = w.each(s.Documents)
 				row[9] = ratioText(ratio(limit.Target, w.Target))
 			}
@@ -133,13 +134,17 @@ func writeVerification(b *strings.Builder, r *results) {
 		} else if s.Verify.Missing == "" {
 			full = "**failed**"
 		}
-		rows = append(rows, []string{s.Name, full, commas(median(s.Verify.Read)), ratioText(ratio(median(s.Verify.Full), median(s.Verify.Read))), memory})
+		row := []string{s.Name, full, commas(median(s.Verify.Read)), ratioText(ratio(median(s.Verify.Full), median(s.Verify.Read))), memory, "–", "–"}
+		if len(s.Verify.FullWork) > 0 {
+			row[5], row[6] = medianWork(s.Verify.FullWork).each(s.Documents), medianWork(s.Verify.ReadWork).each(s.Documents)
+		}
+		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
 		return
 	}
 	b.WriteString("\n## Full verification\n\nEvery document of both sides compared, by digests that the clusters make, against one\nclient that scrolls over one side and throws everything away. Documents of one side per second.\n\n")
-	b.WriteString(table([]string{"", "esmig verify", "reading one side", "ratio", "memory"}, "lrrrr", rows))
+	b.WriteString(table([]string{"", "esmig verify", "reading one side", "ratio", "memory", "µs of a core, esmig", "µs of a core, reading"}, "lrrrrrr", rows))
 }
 
 func writeLinear(b *strings.Builder, r *results) {

@@ -23,7 +23,8 @@ func sample() *results {
 					{Name: dumpName, Missing: "not measured: no npm"},
 					{Name: ceilingName, Setting: "8 at a time", Runs: []float64{80_000, 100_000, 90_000}, Work: []work{{0, 24, 0}}},
 				},
-				Verify: &verifyResult{Full: []float64{100_000}, Read: []float64{200_000}, Peak: 50e6}},
+				Verify: &verifyResult{Full: []float64{100_000}, Read: []float64{200_000}, Peak: 50e6,
+					FullWork: []work{{8, 9, 1}}, ReadWork: []work{{2, 0, 0}}, LookWork: []work{{5, 0, 0}}}},
 			{Name: "huge", Title: "large", Documents: 1000, Bytes: 300_000, Data: "speeches", Breaks: true,
 				Methods: []*methodResult{
 					{Name: esmigPrefix + "auto", Runs: []float64{99}, Failed: "999 of 1000 documents arrived"},
@@ -54,6 +55,10 @@ func TestReport(t *testing.T) {
 		"plain _reindex, default batch: `Remote responded with a chunk that was too large. Use a 'smaller' batch size.`",
 		"| peak memory of esmig in MB, all shapes and sizes | ≤ 200 | 210 | **not reached** |",
 		"| 5,000,000 | 85.0 | 58,824 | 17.0 | 20 | 210 MB |",
+		"| flat | 100,000 | 200,000 | 0.50 | 50 MB | 8.0 + 9.0 + 1.0 | 2.0 + 0.0 + 0.0 |",
+		"| flat: esmig auto | 80,000 | 43,478 | 0.48 | 1.36 | 0.87 | – |", // 46 s of a core for a million documents, on two of them
+		"| flat: the ceiling itself | 90,000 |  |  | 2.81 | 1.80 | – |",
+		"| flat | 5.0 | 200,000 | 1.00 | 0.50 | 1.30 |",
 		"(docs/bench.svg)", "- huge, esmig auto: 999 of 1000", "## On paper: 100 TB",
 	} {
 		if !strings.Contains(page, want) {

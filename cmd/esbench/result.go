@@ -49,10 +49,13 @@ type methodResult struct {
 }
 
 type verifyResult struct {
-	Full    []float64 `json:"full,omitempty"` // documents of one side per second
-	Read    []float64 `json:"read,omitempty"`
-	Peak    int64     `json:"peak,omitempty"`
-	Missing string    `json:"missing,omitempty"`
+	Full     []float64 `json:"full,omitempty"` // documents of one side per second
+	FullWork []work    `json:"full_work,omitempty"`
+	Read     []float64 `json:"read,omitempty"`
+	ReadWork []work    `json:"read_work,omitempty"`
+	LookWork []work    `json:"look_work,omitempty"` // of a script that looks at each document of one side
+	Peak     int64     `json:"peak,omitempty"`
+	Missing  string    `json:"missing,omitempty"`
 }
 
 // point of the linear series.
@@ -81,11 +84,11 @@ func (m *methodResult) speed() float64 {
 	return median(m.Runs)
 }
 
-// work is the median of each figure.
-func (m *methodResult) work() (w work) {
+// medianWork is the median of each figure.
+func medianWork(runs []work) work {
 	pick := func(f func(work) float64) float64 {
 		var all []float64
-		for _, r := range m.Work {
+		for _, r := range runs {
 			all = append(all, f(r))
 		}
 		return median(all)

@@ -44,21 +44,38 @@ func (b *bench) prove(ctx context.Context, s *shape, out *shapeResult) error {
 	}
 	for range b.options.rounds {
 		b.rest(ctx)
-		docs, err := b.readOneSide(ctx, s)
+		var docs float64
+		spent, err := b.working(ctx, func() (err error) {
+			docs, err = b.readOneSide(ctx, s, `"sort":["_doc"]`)
+			return err
+		})
 		if err != nil {
 			return b.failed(ctx, s.name+", reading one side", err)
 		}
-		v.Read = append(v.Read, docs)
+		v.Read, v.ReadWork = append(v.Read, docs), append(v.ReadWork, spent)
 		b.say("%s: one client that reads one side: %s documents/s", s.name, commas(docs))
+		spent, err = b.working(ctx, func() error {
+			_, err := b.readOneSide(ctx, s, countsFields)
+			return err
+		})
+		if err != nil {
+			return b.failed(ctx, s.name+", looking at one side", err)
+		}
+		v.LookWork = append(v.LookWork, spent)
 		if b.noFull != "" {
 			continue
 		}
 		b.rest(ctx)
-		docs, peak, err := b.verifyFull(ctx, f, s)
+		var p finished
+		spent, err = b.working(ctx, func() (err error) {
+			p, err = b.verifyFull(ctx, f)
+			return err
+		})
 		if err != nil {
 			return b.failed(ctx, s.name+", full verification", err)
 		}
-		v.Full, v.Peak = append(v.Full, docs), max(v.Peak, peak)
+		spent.Client, docs = p.cpu, float64(s.documents)/p.seconds
+		v.Full, v.FullWork, v.Peak = append(v.Full, docs), append(v.FullWork, spent), max(v.Peak, p.peak)
 		b.say("%s: full verification: %s documents/s", s.name, commas(docs))
 	}
 	return nil
@@ -66,29 +83,33 @@ func (b *bench) prove(ctx context.Context, s *shape, out *shapeResult) error {
 
 // verifyFull compares every document on both sides; nothing of an earlier time
 // is left in the servers' request caches.
-func (b *bench) verifyFull(ctx context.Context, f *folder, s *shape) (docs float64, peak int64, err error) {
+func (b *bench) verifyFull(ctx context.Context, f *folder) (finished, error) {
 	for _, e := range []*server{b.source, b.target} {
 		if err := e.call(ctx, http.MethodPost, "/bench-*/_cache/clear?request=true", "", nil); err != nil {
-			return 0, 0, err
+			return finished{}, err
 		}
 	}
 	p, err := runProcess(ctx, f.dir, f.env, b.esmig, "verify", "-json")
 	if err != nil {
-		return 0, p.peak, err
+		return p, err
 	}
 	same := false
 	eachEvent(p.out, func(e event) { same = same || e.Type == "verify_done" && e.Event.Same })
 	if !same {
-		return 0, p.peak, errors.New("esmig did not find the copy to be the same")
+		err = errors.New("esmig did not find the copy to be the same")
 	}
-	return float64(s.documents) / p.seconds, p.peak, nil
+	return p, err
 }
 
+// countsFields lets a script look at each document's contents and do no more:
+// what any digest by a script has to take, with nothing computed yet.
+const countsFields = `"sort":["_doc"],"_source":false,"script_fields":{"n":{"script":"params._source.size()"}}`
+
 // readOneSide scrolls over the source with one client that throws everything
-// away.
-func (b *bench) readOneSide(ctx context.Context, s *shape) (float64, error) {
+// away. what is the search without its size.
+func (b *bench) readOneSide(ctx context.Context, s *shape, what string) (float64, error) {
 	start := time.Now()
-	request := fmt.Sprintf(`{"size":%d,"sort":["_doc"]}`, s.page)
+	request := fmt.Sprintf(`{"size":%d,%s}`, s.page, what)
 	path := "/" + s.source() + "/_search?scroll=5m"
 	var scroll string
 	read := 0

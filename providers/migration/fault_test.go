@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +31,7 @@ func (f *faulty) Do(ctx context.Context, r providers.Request) (providers.JSON, e
 		return f.Cluster.Do(ctx, r)
 	}
 	kind := r.Method + " " + strings.Join(strings.Split(r.Path, "/")[:2], "/")
-	if r.Path == "/_tasks" {
+	if r.Path == "/_tasks" || r.Method == http.MethodGet && r.Path == "/_reindex" {
 		kind += " list"
 	}
 	f.n[kind]++
@@ -41,7 +42,9 @@ func (f *faulty) Do(ctx context.Context, r providers.Request) (providers.JSON, e
 
 func TestFaults(t *testing.T) {
 	isReindex := func(r providers.Request) bool { return r.Method == "POST" && r.Path == "/_reindex" }
-	isTask := func(r providers.Request) bool { return r.Method == "GET" && strings.HasPrefix(r.Path, "/_tasks/") }
+	isTask := func(r providers.Request) bool {
+		return r.Method == "GET" && (strings.HasPrefix(r.Path, "/_tasks/") || strings.HasPrefix(r.Path, "/_reindex/"))
+	}
 	for _, c := range []struct {
 		name string
 		do   func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error)

@@ -3,6 +3,7 @@ package migration
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -25,14 +26,15 @@ var off = object{"index.disable_sequence_numbers": true}
 // freshWith makes an empty index, the same on both sides.
 func (w world) freshWith(t testing.TB, name string, shards int, more object) {
 	t.Helper()
-	settings := object{"index.number_of_shards": shards, "index.number_of_replicas": 0}
-	for k, v := range more {
-		settings[k] = v
-	}
 	for _, c := range []providers.Cluster{w.admin, w.target} {
 		drop(t, c, name)
 		t.Cleanup(func() { drop(t, c, name) })
-		must(t, c, "PUT", "/"+name, object{"settings": settings, "mappings": object{"properties": fields}})
+		body := sized(t, c, shards)
+		if settings, ok := body["settings"].(object); ok { // else these are not there, either
+			maps.Copy(settings, more)
+		}
+		body["mappings"] = object{"properties": fields}
+		must(t, c, "PUT", "/"+name, body)
 	}
 }
 
@@ -104,7 +106,7 @@ func TestRangeField(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inWorlds(t, func(t *testing.T, w world) {
-				if c.onlyFake && w.name == "real" || c.onlyReal && w.name == "fake" {
+				if c.onlyFake && w.name != "fake" || c.onlyReal && w.name != "target" {
 					t.Skip("not there")
 				}
 				docs := append(timedDocs(0, 64), c.docs...)

@@ -22,8 +22,9 @@ func refusing(t testing.TB, w world, name string) (bad []string) {
 	t.Helper()
 	w.fresh(t, name, 1)
 	drop(t, w.target, name)
-	must(t, w.target, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0},
-		"mappings": object{"properties": object{"n": object{"type": "short"}, "when": object{"type": "date"}}}})
+	body := sized(t, w.target, 1)
+	body["mappings"] = object{"properties": object{"n": object{"type": "short"}, "when": object{"type": "date"}}}
+	must(t, w.target, "PUT", "/"+name, body)
 	must(t, w.admin, "PUT", "/"+name+"/_mapping", object{"properties": object{"when": object{"type": "keyword"}}})
 	put(t, w.admin, name, 1, ids(0, 20)...)
 	put(t, w.admin, name, 40112, "bad 1")
@@ -467,7 +468,7 @@ func TestRetryIntoDataStream(t *testing.T) {
 		t.Run(fmt.Sprint("script ", script), func(t *testing.T) {
 			inWorlds(t, func(t *testing.T, w world) {
 				const name, stream = "mig-left-from", "mig-left-stream"
-				if w.name == "real" {
+				if w.name != "fake" {
 					t.Skip("a data stream cannot be deleted there")
 				}
 				w.fresh(t, name, 1)
