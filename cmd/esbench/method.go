@@ -63,7 +63,8 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 		o, err = m.run(ctx, s)
 		return err
 	})
-	spent.Client, o.cpu = o.cpu.Client, spent
+	spent.Client = o.cpu.Client
+	o.cpu = spent
 	if err == nil {
 		err = b.complete(ctx, s, o.documents)
 	}
