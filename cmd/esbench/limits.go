@@ -11,7 +11,8 @@ const limitsCopy = `
 All servers and clients share the cores of one machine, so that the processor
 time of a document, over all of them, says how many can be copied in a second at
 the very most: when no core ever waits. That bound, held against what was
-measured for the others:
+measured for the others (what was tried to raise it is told in
+[docs/performance.md](docs/performance.md)):
 
 `
 
