@@ -52,7 +52,12 @@ func (d *Door) check(r *http.Request) *failure {
 // looksInto names the endpoints whose bodies hold what may be refused.
 func looksInto(e serverless.Endpoint) bool {
 	last := e.Path[strings.LastIndex(e.Path, "/")+1:]
-	return len(e.Without) > 0 || settingsAt(e.Path) != nil || strings.HasSuffix(last, "_mapping") || slices.Contains([]string{"_search", "_msearch", "_async_search"}, last)
+	return len(e.Without) > 0 || settingsAt(e.Path) != nil || isMapping(e.Path) || slices.Contains([]string{"_search", "_msearch", "_async_search"}, last)
+}
+
+// isMapping names the endpoints whose body is a mapping.
+func isMapping(path string) bool {
+	return strings.HasSuffix(path, "/_mapping") || strings.HasSuffix(path, "/_mappings")
 }
 
 // settingsAt is the way to the settings and mappings in the body of a request;
@@ -120,14 +125,13 @@ func refuse(e serverless.Endpoint, body map[string]any) *failure {
 			return &failure{status: 400, kind: serverless.TypeBody, reason: serverless.NoRefreshInterval(fmt.Sprint(v))}
 		}
 		if len(at) > 1 {
-			body := find(body, at[1])
-			if f := fieldTypes(body); f != nil {
+			if f := mapping(find(body, at[1])); f != nil {
 				return f
 			}
 		}
 	}
-	if strings.HasSuffix(e.Path, "_mapping") {
-		return fieldTypes(body)
+	if isMapping(e.Path) {
+		return mapping(body)
 	}
 	for _, key := range e.Without {
 		if has(body, strings.Split(key, ".")) {
@@ -163,7 +167,36 @@ func has(v any, path []string) bool {
 	return false
 }
 
-// fieldTypes refuses a mapping with a field of a type that is not there.
+// mapping refuses one with a field of a type that is not there, or with a
+// dynamic template that would make such fields. Templates still take a mapping
+// under the name of its type, _doc.
+func mapping(m map[string]any) *failure {
+	if inner, ok := m["_doc"].(map[string]any); ok && len(m) == 1 {
+		m = inner
+	}
+	templates, _ := m["dynamic_templates"].([]any)
+	for _, v := range templates {
+		named, _ := v.(map[string]any)
+		for name, v := range named { // one
+			template, _ := v.(map[string]any)
+			made := find(template, "mapping")
+			if kind, _ := made["type"].(string); !serverless.HasFieldType(kind) {
+				return unparsed(fmt.Sprintf("dynamic template [%s] has invalid content", name),
+					&failure{kind: serverless.TypeBody, reason: fmt.Sprintf("No mapper found for type [%s]", kind)})
+			}
+			if f := fieldTypes(made); f != nil {
+				return f
+			}
+		}
+	}
+	return fieldTypes(m)
+}
+
+func unparsed(reason string, cause *failure) *failure {
+	return &failure{status: 400, kind: "mapper_parsing_exception", reason: "Failed to parse mapping: " + reason, cause: cause}
+}
+
+// fieldTypes refuses fields of a type that is not there.
 func fieldTypes(mapping map[string]any) *failure {
 	for _, list := range []string{"properties", "fields"} {
 		fields, _ := mapping[list].(map[string]any)
@@ -171,7 +204,7 @@ func fieldTypes(mapping map[string]any) *failure {
 			field, _ := fields[name].(map[string]any)
 			if kind, _ := field["type"].(string); !serverless.HasFieldType(kind) {
 				cause := &failure{kind: "mapper_parsing_exception", reason: serverless.NoFieldType(kind, name)}
-				return &failure{status: 400, kind: cause.kind, reason: "Failed to parse mapping: " + cause.reason, cause: cause}
+				return unparsed(cause.reason, cause)
 			}
 			if f := fieldTypes(field); f != nil {
 				return f

@@ -64,6 +64,10 @@ func TestParameters(t *testing.T) {
 		{"POST", "/a/_delete_by_query", "conflicts", true}, // not looked up
 		{"POST", "/a/_delete_by_query", "master_timeout", false},
 		{"POST", "/_reindex/x/_rethrottle", "group_by", false},
+		{"GET", "/a/_settings", "include_defaults", true},
+		{"GET", "/a/_settings", "preserve_existing", false},
+		{"PUT", "/a/_settings", "preserve_existing", true},
+		{"PUT", "/a/_settings", "include_defaults", false},
 	} {
 		e, ok := Find(tt.method, tt.path)
 		if got := e.Allows(tt.param); !ok || got != tt.want {
