@@ -16,7 +16,7 @@
 //
 // A door has three requests of its own: GET and DELETE /_door/refused show and
 // clear the record, POST /_door/delay?ms=200 lets writes of documents take that
-// long, as they do on Serverless at best.
+// long, each batch of a reindex too (delay.go), as they do on Serverless at best.
 //
 // Memory is bounded: bodies of bulk requests and searched documents stream
 // through, and only bodies that must be looked into are held.
@@ -26,7 +26,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,6 +41,7 @@ type Door struct {
 	mu      sync.Mutex
 	refused []Refusal
 	delay   time.Duration
+	speeds  map[string]float64 // of reindex tasks while there is a delay, in documents per second
 }
 
 // Refusal is one request that Serverless would not have carried out.
@@ -61,7 +61,7 @@ func (s *Server) Streams() *Door { return s.door(false) }
 func (s *Server) Serverless() *Door { return s.door(true) }
 
 func (s *Server) door(serverless bool) *Door {
-	d := &Door{Server: s, serverless: serverless}
+	d := &Door{Server: s, serverless: serverless, speeds: map[string]float64{}}
 	d.proxy = &httputil.ReverseProxy{
 		Transport: s.transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -88,8 +88,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			d.answer(w, r, f.status, f.body())
 			return
 		}
-		if err := d.slow(r); err != nil {
-			panic(http.ErrAbortHandler)
+		if r, f = d.slow(r); f != nil {
+			d.answer(w, r, f.status, f.body())
+			return
 		}
 	}
 	if d.local(w, r) {
@@ -185,28 +186,10 @@ func (d *Door) control(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		d.delay = time.Duration(ms) * time.Millisecond
+		clear(d.speeds)
 		d.answer(w, r, http.StatusOK, map[string]any{})
 	default:
 		d.answer(w, r, http.StatusNotFound, map[string]any{"error": "the door knows GET and DELETE /_door/refused, and POST /_door/delay?ms="})
-	}
-}
-
-// slow lets a write of documents wait.
-func (d *Door) slow(r *http.Request) error {
-	d.mu.Lock()
-	delay := d.delay
-	d.mu.Unlock()
-	segs := segments(r)
-	if delay == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead || !slices.ContainsFunc(segs, func(s string) bool {
-		return slices.Contains([]string{"_bulk", "_doc", "_create", "_update", "_update_by_query", "_delete_by_query"}, s)
-	}) {
-		return nil
-	}
-	select {
-	case <-time.After(delay):
-		return nil
-	case <-r.Context().Done():
-		return r.Context().Err()
 	}
 }
 

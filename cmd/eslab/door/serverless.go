@@ -268,6 +268,9 @@ func (d *Door) reface(resp *http.Response) error {
 		return nil
 	}
 	r := resp.Request
+	if most, ok := r.Context().Value(speed{}).(float64); ok {
+		return d.keepSpeed(resp, most)
+	}
 	if segs := segments(r); d.streams != nil && (r.Method == http.MethodPut || r.Method == http.MethodPost) && len(segs) == 2 && segs[0] == "_index_template" {
 		d.streams.templateChanged(r.Context(), segs[1])
 	}
