@@ -77,6 +77,16 @@ func commandEnv(own []string, given []string, servers environment) []string {
 	return env
 }
 
+// environmentOf reads a list of NAME=VALUE.
+func environmentOf(list []string) environment {
+	env := environment{}
+	for _, entry := range list {
+		key, value, _ := strings.Cut(entry, "=")
+		env[key] = value
+	}
+	return env
+}
+
 func isServerVariable(key string) bool {
 	return key == "ESLAB_SERVERS" || slices.ContainsFunc(serverNames, func(name string) bool {
 		return strings.HasPrefix(key, variable(name, ""))

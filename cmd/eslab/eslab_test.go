@@ -6,8 +6,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +18,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/esmig/esmig/cmd/eslab/door"
 )
 
 func TestParse(t *testing.T) {
@@ -380,6 +385,65 @@ func TestRunWith(t *testing.T) {
 	}
 	if code, err := runWith(context.Background(), []string{"/does/not/exist"}, nil); code != 127 || err == nil {
 		t.Errorf("a missing program: code %d, %v", code, err)
+	}
+}
+
+// A command during which esmig was refused something has failed, whoever clears
+// the record; what others tried is only told.
+func TestRefusedInAll(t *testing.T) {
+	refusal := func(client string) door.Refusal {
+		return door.Refusal{Method: "GET", URI: "/_nodes", Status: 410, Reason: "it is not there", Client: client}
+	}
+	var total door.Total
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/_door/total" {
+			http.NotFound(w, r)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(total)
+	}))
+	defer srv.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := environment{"ESLAB_SERVERLESS_DOOR_URL": srv.URL + "/_door", "ESLAB_SERVERLESS_CA_FILE": ca}
+	before := door.Total{Count: 1, ByEsmig: 1, Refused: []door.Refusal{refusal("go-elasticsearch/8")}}
+	var said strings.Builder
+	progressTo = &said
+	defer func() { progressTo = os.Stderr }()
+	for name, tt := range map[string]struct {
+		more       []door.Refusal
+		esmig      int
+		code, want int
+		said       string
+	}{
+		"nothing":             {nil, 0, 0, 0, "eslab: the door of serverless refused nothing\n"},
+		"to esmig":            {[]door.Refusal{refusal("go-elasticsearch/8"), refusal("curl/8")}, 1, 0, 1, "eslab: the door of serverless refused 2 in all, 1 of it to esmig:\n  410 GET /_nodes (by go-elasticsearch/8): it is not there\n  410 GET /_nodes (by curl/8): it is not there\n"},
+		"to others":           {[]door.Refusal{refusal("curl/8")}, 0, 0, 0, "eslab: the door of serverless refused 1 in all, 0 of it to esmig:\n  410 GET /_nodes (by curl/8): it is not there\n"},
+		"and the code is its": {[]door.Refusal{refusal("go-elasticsearch/8")}, 1, 7, 7, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			total = before
+			said.Reset()
+			code, err := watched(env, func() (int, error) {
+				total.Count, total.ByEsmig, total.Refused = total.Count+len(tt.more), total.ByEsmig+tt.esmig, slices.Concat(before.Refused, tt.more)
+				return tt.code, nil
+			})
+			if code != tt.want || (err != nil) != (tt.want == 1) {
+				t.Errorf("code %d, %v", code, err)
+			}
+			if tt.said != "" && said.String() != tt.said {
+				t.Errorf("said %q", said.String())
+			}
+		})
+	}
+	if code, err := watched(environment{}, func() (int, error) { return 0, nil }); code != 0 || err != nil {
+		t.Errorf("without a door: %d, %v", code, err)
+	}
+	srv.Close()
+	if code, err := watched(env, func() (int, error) { return 0, nil }); code != 1 || err == nil {
+		t.Errorf("a door that is not there: %d, %v", code, err)
 	}
 }
 

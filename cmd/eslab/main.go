@@ -14,8 +14,9 @@
 // ESLAB_SERVERS. One of them, nodes, is a cluster of two nodes; its variables are
 // those of the first, the only one that can be master. Two of them, streams and
 // serverless, are doors before target (package door):
-// ESLAB_SERVERLESS_DOOR_URL/refused tells what was tried there
-// that Serverless does not have. A server whose ESLAB_<NAME>_URL is set
+// ESLAB_SERVERLESS_DOOR_URL/refused tells what was tried there that Serverless
+// does not have; "run" and "down" say at their end what that was in all, and
+// "run" fails if esmig tried any of it. A server whose ESLAB_<NAME>_URL is set
 // beforehand is taken as it is and not booted. Whatever happens to eslab, no
 // server outlives it.
 package main
@@ -48,7 +49,9 @@ NAMES is a list with commas (default: source,target):
   streams          the target with the data stream API, which its build lacks
   serverless       the target with the face of Elasticsearch Serverless, by API key only;
                    GET and DELETE ESLAB_SERVERLESS_DOOR_URL/refused tell and clear what was
-                   tried that Serverless does not have, POST …/delay?ms=200 slows writes
+                   tried that Serverless does not have, POST …/delay?ms=200 slows writes;
+                   "run" and "down" tell at their end what it was in all, and "run" fails
+                   if esmig tried any of it
 streams and serverless stand before target, which is booted with them.
 -heap is the Java heap of source and target (default: 1g); each of nodes has 512m.
 

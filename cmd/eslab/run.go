@@ -13,7 +13,7 @@ import (
 )
 
 // runCommand boots what is needed, runs the command and ends the servers. The
-// code is the command's.
+// code is the command's, unless that is 0 and esmig was refused something.
 func runCommand(ctx context.Context, cache string, opts options) (int, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -35,7 +35,8 @@ func runCommand(ctx context.Context, cache string, opts options) (int, error) {
 		defer l.stop()
 		env = l.env()
 	}
-	return runWith(ctx, opts.args, commandEnv(os.Environ(), given, env))
+	vars := commandEnv(os.Environ(), given, env)
+	return watched(environmentOf(vars), func() (int, error) { return runWith(ctx, opts.args, vars) })
 }
 
 // borrowed is the environment of a running "up", where it covers the servers.

@@ -147,7 +147,8 @@ func superviseLocked(ctx context.Context, cache string, opts options) error {
 	return state.write(cache)
 }
 
-// down ends the supervisor and waits until its servers are gone.
+// down says what the door of serverless refused, ends the supervisor and waits
+// until its servers are gone.
 func down(cache string) error {
 	state, err := readState(cache)
 	if err != nil {
@@ -156,6 +157,11 @@ func down(cache string) error {
 	if state == nil || state.Supervisor == 0 {
 		progress("no lab is up")
 		return nil
+	}
+	if total, err := refusedInAll(state.Env); err != nil {
+		progress("%v", err)
+	} else if total != nil {
+		tellRefused(total)
 	}
 	supervisor, err := os.FindProcess(state.Supervisor)
 	if err != nil {

@@ -45,5 +45,6 @@ say esmig apply -auto-approve
 say esmig plan
 "$bin/esmig" plan
 printf '\nWhat was tried that Serverless does not have:\n'
-curl -sS --fail --cacert "$ESLAB_SERVERLESS_CA_FILE" "$ESLAB_SERVERLESS_DOOR_URL/refused"
-echo
+refused=$(curl -sS --fail --cacert "$ESLAB_SERVERLESS_CA_FILE" "$ESLAB_SERVERLESS_DOOR_URL/refused")
+echo "$refused"
+[ "$refused" = '{"refused":[]}' ]

@@ -4,7 +4,7 @@
 // only what the face changes is answered, changed or refused on the way.
 //
 //	tests ── door ── refuse (serverless.go)
-//	          │       └─ recorded: GET /_door/refused
+//	          │       └─ recorded: GET /_door/refused, /_door/total
 //	          ├───── reindex API out of tasks (reindex.go)
 //	          ├───── data stream API out of real streams (streams.go, dropped.go)
 //	          └───── a real Elasticsearch
@@ -14,8 +14,10 @@
 // went through the door ends with an empty record, or esmig tried what
 // Serverless does not have.
 //
-// A door has three requests of its own: GET and DELETE /_door/refused show and
-// clear the record, POST /_door/delay?ms=200 lets writes of documents take that
+// A door has requests of its own: GET /_door/refused shows the record, DELETE
+// shows and clears it, so that each refusal is told once also where tests run
+// side by side; GET /_door/total shows all since the door opened, and nothing
+// clears that; POST /_door/delay?ms=200 lets writes of documents take that
 // long, each batch of a reindex too (delay.go), as they do on Serverless at best.
 //
 // Memory is bounded: bodies of bulk requests and searched documents stream
@@ -40,6 +42,7 @@ type Door struct {
 
 	mu      sync.Mutex
 	refused []Refusal
+	total   Total
 	delay   time.Duration
 	speeds  map[string]float64 // of reindex tasks while there is a delay, in documents per second
 }
@@ -53,6 +56,17 @@ type Refusal struct {
 	Reason string    `json:"reason"`
 	Client string    `json:"client"` // User-Agent
 }
+
+// Total is what a door has refused since it opened.
+type Total struct {
+	Count   int       `json:"count"`
+	ByEsmig int       `json:"by_esmig"`
+	Refused []Refusal `json:"refused"` // the first 200
+}
+
+// esmig is how esmig's client calls itself; tests that speak to a server
+// without esmig are Go's.
+const esmig = "go-elasticsearch/"
 
 // Streams is the ordinary server with the data stream API.
 func (s *Server) Streams() *Door { return s.door(false) }
@@ -164,8 +178,16 @@ func (d *Door) answer(w http.ResponseWriter, r *http.Request, status int, body a
 func (d *Door) record(r *http.Request, f *failure) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	one := Refusal{time.Now(), r.Method, r.URL.RequestURI(), f.status, f.root().reason, r.UserAgent()}
 	if len(d.refused) < 1000 {
-		d.refused = append(d.refused, Refusal{time.Now(), r.Method, r.URL.RequestURI(), f.status, f.root().reason, r.UserAgent()})
+		d.refused = append(d.refused, one)
+	}
+	if len(d.total.Refused) < 200 {
+		d.total.Refused = append(d.total.Refused, one)
+	}
+	d.total.Count++
+	if strings.HasPrefix(one.Client, esmig) {
+		d.total.ByEsmig++
 	}
 }
 
@@ -174,11 +196,13 @@ func (d *Door) control(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch r.Method + " " + r.URL.Path {
-	case "GET /_door/refused":
+	case "GET /_door/refused", "DELETE /_door/refused":
 		d.answer(w, r, http.StatusOK, map[string]any{"refused": append([]Refusal{}, d.refused...)})
-	case "DELETE /_door/refused":
-		d.refused = nil
-		d.answer(w, r, http.StatusOK, map[string]any{})
+		if r.Method == http.MethodDelete {
+			d.refused = nil
+		}
+	case "GET /_door/total":
+		d.answer(w, r, http.StatusOK, d.total)
 	case "POST /_door/delay":
 		ms, err := strconv.Atoi(r.URL.Query().Get("ms"))
 		if err != nil || ms < 0 {
@@ -189,7 +213,7 @@ func (d *Door) control(w http.ResponseWriter, r *http.Request) {
 		clear(d.speeds)
 		d.answer(w, r, http.StatusOK, map[string]any{})
 	default:
-		d.answer(w, r, http.StatusNotFound, map[string]any{"error": "the door knows GET and DELETE /_door/refused, and POST /_door/delay?ms="})
+		d.answer(w, r, http.StatusNotFound, map[string]any{"error": "the door knows GET and DELETE /_door/refused, GET /_door/total, and POST /_door/delay?ms="})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // backend answers by "METHOD /path?query", else with {}; it keeps what reached
@@ -151,8 +154,19 @@ func TestRecord(t *testing.T) {
 	if body := refused(d); !strings.Contains(body, `"method":"GET","uri":"/_nodes","status":410,"reason":"Request for uri [/_nodes]`) {
 		t.Error(body)
 	}
+	// Clearing tells what is cleared, so that nothing vanishes between the two,
+	// and the total stays.
+	if _, body := request(d, "DELETE", "/_door/refused", ""); !strings.Contains(body, `"uri":"/_nodes"`) {
+		t.Error(body)
+	}
+	if _, body := request(d, "DELETE", "/_door/refused", ""); body != `{"refused":[]}` || refused(d) != body {
+		t.Error(body)
+	}
+	r := httptest.NewRequest("GET", "/_stats", nil)
+	r.Header.Set("User-Agent", "go-elasticsearch/8.19.7 (linux amd64; Go 1.26)")
+	d.ServeHTTP(httptest.NewRecorder(), r)
 	request(d, "DELETE", "/_door/refused", "")
-	if body := refused(d); body != `{"refused":[]}` {
+	if _, body := request(d, "GET", "/_door/total", ""); !strings.HasPrefix(body, `{"count":2,"by_esmig":1,`) || !strings.Contains(body, `"uri":"/_nodes"`) || !strings.Contains(body, `"uri":"/_stats"`) {
 		t.Error(body)
 	}
 	if status, body := request(d, "POST", "/_door/delay?ms=-1", ""); status != 400 {
@@ -163,6 +177,42 @@ func TestRecord(t *testing.T) {
 		t.Error(body)
 	}
 }
+
+// What is refused while one test ends is told by the next, whatever happened in
+// between: packages run side by side before one door.
+func TestNothingRefusedLosesNothing(t *testing.T) {
+	s, _ := open(t, nil)
+	d := s.Serverless()
+	asked := 0
+	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.ServeHTTP(w, r)
+		if asked++; asked == 1 {
+			request(d, "GET", "/_nodes", "")
+		}
+	}))
+	defer front.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
+	told := 0
+	for range 3 {
+		c := &caught{TB: t}
+		providertest.NothingRefused(c, front.URL+"/_door", ca)
+		c.end()
+		told += c.errors
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
+	}
+}
+
+// caught is a test whose failures are counted.
+type caught struct {
+	testing.TB
+	end    func()
+	errors int
+}
+
+func (c *caught) Cleanup(f func())      { c.end = f }
+func (c *caught) Errorf(string, ...any) { c.errors++ }
 
 // Only API keys; what they are worth the server knows.
 func TestAuthentication(t *testing.T) {
