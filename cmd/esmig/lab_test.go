@@ -60,8 +60,8 @@ func (s *server) count(index string) int {
 	return a.Count
 }
 
-// documents is how many documents a test copies: more of them with
-// ESMIG_TEST_DOCUMENTS.
+// documents is how many documents a test copies; ESMIG_TEST_DOCUMENTS says
+// another number.
 func documents(t *testing.T, usual int) int {
 	if text := os.Getenv("ESMIG_TEST_DOCUMENTS"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -121,26 +121,27 @@ func (f *folder) finished() (read, created, conflicts, ranges int) {
 // A copy that is killed at ten moments ends with all documents, verified in
 // full, and copies less than a range for each worker again each time.
 func TestLabTenKills(t *testing.T) {
-	const kills, workers = 10, 4
+	const workers = 4
 	for _, method := range []string{"reindex", "stream"} {
 		t.Run(method, func(t *testing.T) {
-			n := documents(t, 60_000)
+			n := documents(t, 300_000)
 			name := "kills-" + method
 			source, target := lab(t, "source"), lab(t, "target")
 			source.wipe("/" + name + "-from")
-			target.wipe("/" + name + "-to")
 			source.many(name+"-from", n)
-			f := newFolder(t, fmt.Sprintf(labMove, name, method, fmt.Sprint("concurrency = ", workers)), source, target)
-			killed := f.killTimes(kills, n)
+			f := killed(t, n, func() *folder {
+				target.wipe("/" + name + "-to")
+				return newFolder(t, fmt.Sprintf(labMove, name, method, fmt.Sprint("concurrency = ", workers)), source, target)
+			}, nil)
 			out := f.esmig(0, "apply", "-auto-approve")
 			f.esmig(0, "verify")
 			read, created, conflicts, ranges := f.finished()
-			t.Logf("%d kills, %d ranges: %d documents read, %d made, %d were there already\n%s", killed, ranges, read, created, conflicts, out)
+			t.Logf("%d kills, %d ranges: %d documents read, %d made, %d were there already\n%s", kills, ranges, read, created, conflicts, out)
 			if got := target.count(name + "-to"); got != n {
 				t.Errorf("%d documents of %d", got, n)
 			}
-			if most := killed * workers * n / max(ranges, 1); conflicts >= most {
-				t.Errorf("%d documents were copied again; less than a range for each of %d workers and %d kills are %d", conflicts, workers, killed, most)
+			if most := kills * workers * n / max(ranges, 1); conflicts >= most {
+				t.Errorf("%d documents were copied again; less than a range for each of %d workers and %d kills are %d", conflicts, workers, kills, most)
 			}
 			if s := string(target.do("GET", "/"+name+"-to/_settings", "")); !strings.Contains(s, `"refresh_interval":"30s"`) || strings.Contains(s, "async") {
 				t.Errorf("settings were not put back: %s", s)
@@ -150,26 +151,38 @@ func TestLabTenKills(t *testing.T) {
 	}
 }
 
-// killTimes kills so many applies at moments spread over a copy of n documents;
-// it returns how many were not over before.
-func (f *folder) killTimes(times, n int) (killed int) {
-	f.t.Helper()
+const kills = 10
+
+// killed kills a copy of n documents at ten moments spread over it, and returns
+// the folder for the apply that ends it. begin makes everything anew, between is
+// told after each kill. A copy that is over before its last kill begins anew
+// with the kills nearer to its start; no copy passes with fewer than ten.
+func killed(t *testing.T, n int, begin func() *folder, between func(kill int)) *folder {
+	t.Helper()
 	chance := rand.New(rand.NewPCG(12, 9))
-	for i := range times {
-		at := int(float64(n) * (float64(i) + chance.Float64()) / float64(times))
-		_, dead := f.killWhen(func(line string) bool {
-			done, _ := progressed(line)
-			return done >= at
-		}, "apply", "-auto-approve", "-json")
-		if dead {
-			killed++
+	for _, part := range []float64{1, 0.7, 0.5, 0.3} { // of the copy
+		f, kill := begin(), 1
+		for kill <= kills {
+			at := int(float64(n) * part * (float64(kill-1) + chance.Float64()) / kills)
+			if _, dead := f.killWhen(func(line string) bool {
+				done, _ := progressed(line)
+				return done >= at
+			}, "apply", "-auto-approve", "-json"); !dead {
+				t.Logf("it was over before kill %d, which was to come at %d documents", kill, at)
+				break
+			}
+			t.Logf("kill %d at %d documents", kill, at)
+			if between != nil {
+				between(kill)
+			}
+			kill++
 		}
-		f.t.Logf("kill %d at %d documents: %v", i+1, at, dead)
+		if kill > kills {
+			return f
+		}
 	}
-	if killed < times/2 {
-		f.t.Errorf("only %d of %d processes were killed, the others had ended", killed, times)
-	}
-	return killed
+	t.Fatalf("no copy of %d documents lasted until its %dth kill: ESMIG_TEST_DOCUMENTS makes it longer", n, kills)
+	return nil
 }
 
 const labStream = `
@@ -197,16 +210,18 @@ migration "m" {
 // Into a data stream of a Serverless project, where tasks are not listed: killed
 // at ten moments, with a rollover in between, nothing is lost and nothing twice.
 func TestLabTenKillsServerless(t *testing.T) {
-	const kills = 10
-	n := documents(t, 60_000)
+	n := documents(t, 300_000)
 	source, project := lab(t, "source"), lab(t, "serverless")
 	source.wipe("/killed-from")
-	project.wipe("/_data_stream/killed-to", "/_index_template/killed")
 	source.many("killed-from", n)
-	f := newFolder(t, fmt.Sprintf(labStream, "killed", ""), source, project)
-	f.killTimes(kills/2, n/2)
-	project.do("POST", "/killed-to/_rollover", "")
-	f.killTimes(kills/2, n)
+	f := killed(t, n, func() *folder {
+		project.wipe("/_data_stream/killed-to", "/_index_template/killed")
+		return newFolder(t, fmt.Sprintf(labStream, "killed", ""), source, project)
+	}, func(kill int) {
+		if kill == kills/2 {
+			project.do("POST", "/killed-to/_rollover", "")
+		}
+	})
 	out := f.esmig(0, "apply", "-auto-approve")
 	read, created, conflicts, ranges := f.finished()
 	t.Logf("%d ranges: %d documents read, %d made, %d were there already\n%s", ranges, read, created, conflicts, out)
