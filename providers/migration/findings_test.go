@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,6 +82,56 @@ func TestClosedSource(t *testing.T) {
 		}
 		if r, _, err := task.Run(t.Context(), newJournal()); err != nil || r.Created != 5 {
 			t.Errorf("%+v %v", r, err)
+		}
+	})
+}
+
+// What was never kept cannot be copied: the plan says so.
+func TestSourceWithoutContents(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		for _, c := range []struct {
+			source      object
+			codes, text string
+		}{
+			{object{"enabled": false}, "error source_disabled source.index", "mig-unkept was made with _source disabled, so its documents cannot be read back"},
+			{object{"excludes": []string{"secret*"}}, "warning source_filtered source.index", "mig-unkept has _source includes or excludes"},
+			{object{"includes": []string{"n"}}, "warning source_filtered source.index", "mig-unkept has _source includes or excludes"},
+			{object{"enabled": true}, "", ""},
+		} {
+			w.fresh(t, "mig-unkept", 1)
+			drop(t, w.admin, "mig-unkept")
+			must(t, w.admin, "PUT", "/mig-unkept", object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}, "mappings": object{"_source": c.source}})
+			e, err := copying("mig-unkept", "mig-unkept").task(t, w.clusters()).Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
+			codes, details := findings(e)
+			if err != nil || codes != c.codes || !strings.Contains(details, c.text) {
+				t.Errorf("%v: %q %v\n%s", c.source, codes, err, details)
+			}
+		}
+	})
+}
+
+// A name that is not there is answered with those that look like it: of
+// indices, aliases and data streams, the nearest first.
+func TestNamesLikeTheMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newPair(t, providertest.Options{})
+		for _, name := range []string{"orders-2025", "orders-2026", "invoices", ".order-2026"} {
+			w.source.Must("PUT", "/"+name, object{})
+		}
+		w.source.Must("POST", "/_aliases", object{"actions": []any{object{"add": object{"index": "invoices", "alias": "order-2026x"}}}})
+		w.source.Must("PUT", "/_index_template/logs", object{"index_patterns": []string{"logs-*"}, "data_stream": object{}})
+		w.source.Must("PUT", "/_data_stream/logs-shop", nil)
+		for index, want := range map[string]string{
+			"order-2026":          `There is no index, alias or data stream "order-2026" on source. Did you mean "order-2026x" or "orders-2026" or "orders-2025"?`,
+			"orders":              `Did you mean "orders-2025" or "orders-2026"?`,
+			"log-shop":            `Did you mean "logs-shop"?`,
+			"nothing-of-the-kind": `There is no index, alias or data stream "nothing-of-the-kind" on source.`,
+		} {
+			e, err := copying(index, "a").task(t, w.clusters()).Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
+			codes, details := findings(e)
+			if err != nil || codes != "error source_missing source.index" || !strings.HasSuffix(details, want) {
+				t.Errorf("%s: %q %v\n%s", index, codes, err, details)
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -196,6 +197,11 @@ func (t *task) sourceError(ctx context.Context, err error) *providers.Finding {
 	return nil
 }
 
+// backing is the name of a data stream's backing index, which tells the
+// stream's: of those there is no list that every version has. The date is not
+// there before 7.11 and on OpenSearch.
+var backing = regexp.MustCompile(`^\.ds-(.+?)(?:-\d{4}\.\d{2}\.\d{2})?-\d{6,}$`)
+
 // nearest suggests names that look like the missing one.
 func (t *task) nearest(ctx context.Context) string {
 	var all map[string]struct {
@@ -214,6 +220,9 @@ func (t *task) nearest(ctx context.Context) string {
 		}
 	}
 	for index, a := range all {
+		if m := backing.FindStringSubmatch(index); m != nil {
+			index = m[1]
+		}
 		consider(index)
 		for alias := range a.Aliases {
 			consider(alias)
