@@ -53,7 +53,7 @@ func (t *task) notWhitelisted(at, word string, blocklist bool, by destSide) *pro
 	}
 	where := fmt.Sprintf("Add to elasticsearch.yml of %s (in Elastic Cloud: to its user settings), then restart it", t.dstName)
 	if by.cloud {
-		where = fmt.Sprintf("In the Elastic Cloud console, open the deployment of %s: Edit, then in the section Elasticsearch: Manage user settings and extensions. Add this; saving it restarts the nodes", t.dstName)
+		where = fmt.Sprintf("In the Elastic Cloud console, open the deployment of %s: Edit, then in the section Elasticsearch: Manage user settings and extensions (where there are settings already, perhaps the caret Edit elasticsearch.yml of each node type). Add this; saving it restarts the nodes", t.dstName)
 	}
 	return providers.NewError("not_whitelisted", "source.cluster", "Destination may not read from the source",
 		fmt.Sprintf("%s refuses: %s is not in %s%s.%s %s:\n\n    %s: [%s]\n\nThe whole list in one line, for it replaces what is there; without https://.",

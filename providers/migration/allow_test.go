@@ -34,7 +34,7 @@ func TestAllowAdvice(t *testing.T) {
 		{"own, empty", refused, destSide{listed: holds([]string{}...)}, "not_whitelisted", []string{`reindex.remote.whitelist: ["127.0.0.1:9202"]`}, "*.io"},
 		{"own, unreadable", refused, destSide{listed: unreadable}, "not_whitelisted", []string{`reindex.remote.whitelist: ["127.0.0.1:9202"]`}, "holds"},
 		{"hosted keeps the defaults", refused, destSide{cloud: true, listed: holds("*.io:*", "*.com:*")}, "not_whitelisted",
-			[]string{`reindex.remote.whitelist: ["127.0.0.1:9202", "*.io:*", "*.com:*"]`, "Edit, then in the section Elasticsearch: Manage user settings and extensions", "restarts the nodes"}, "elasticsearch.yml"},
+			[]string{`reindex.remote.whitelist: ["127.0.0.1:9202", "*.io:*", "*.com:*"]`, "Edit, then in the section Elasticsearch: Manage user settings and extensions", "caret Edit elasticsearch.yml of each node type", "restarts the nodes"}, "Add to elasticsearch.yml"},
 		{"hosted, unreadable", refused, destSide{cloud: true, listed: unreadable}, "not_whitelisted",
 			[]string{`reindex.remote.whitelist: ["127.0.0.1:9202", "*.io:*", "*.com:*"]`, "by default"}, ""},
 		{"another port", refused, destSide{listed: holds("127.0.0.*:9243")}, "not_whitelisted",
