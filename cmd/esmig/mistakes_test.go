@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"os"
+	"path"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -67,7 +69,8 @@ func newGuided(t *testing.T, replace ...string) *guided {
 	key := func(s string) []providertest.APIKey {
 		return []providertest.APIKey{{Encoded: elasticsearch.EncodedAPIKey(s)}}
 	}
-	g.deployment = providertest.NewFake(providertest.Options{Name: "deployment", Network: g.net, Whitelist: []string{"*.io:*", "*.com:*"}, APIKeys: key("hosted:thehostedkey")})
+	g.deployment = providertest.NewFake(providertest.Options{Name: "deployment", Network: g.net, Whitelist: []string{"*.io:*", "*.com:*"}, APIKeys: key("hosted:thehostedkey"),
+		Users: map[string]string{"elastic": "p4ssword-of-elastic"}})
 	g.project = providertest.NewFake(providertest.Options{Name: "project", Flavor: providers.Serverless, Network: g.net, Whitelist: []string{"*.found.io:443", "*.elastic.cloud:443"},
 		APIKeys: key("project:theprojectkey")})
 	g.net.Join(deployment, g.deployment)
@@ -220,10 +223,73 @@ func TestGuide(t *testing.T) {
 		if out := g.run(exitDone, "plan", "-detailed-exitcode"); !says(out, "No changes.") {
 			t.Error(out)
 		}
-		if out := g.run(exitDone, "verify"); strings.Contains(out, "left to do") {
-			t.Errorf("it is said again:\n%s", out)
+		for _, again := range [][]string{{"verify"}, {"apply", "-auto-approve"}} {
+			if out := g.run(exitDone, again...); strings.Contains(out, "left to do") {
+				t.Errorf("%v says it again:\n%s", again, out)
+			}
 		}
 	})
+}
+
+// TestPasswordIsKeptNowhere reads from a deployment by user name and password:
+// neither that nor what is sent for it stands in any file, or on the screen.
+func TestPasswordIsKeptNowhere(t *testing.T) {
+	const password = "p4ssword-of-elastic"
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuided(t, `"hosted:thehostedkey"`, "null\n  username = \"elastic\"\n  password = var.password", "esmig {", `
+variable "password" {
+  type      = string
+  sensitive = true
+}
+
+esmig {`)
+		g.world.Env = []string{"ESMIG_VAR_password=" + password}
+		var written bytes.Buffer
+		g.world.FS = recording{g.world.FS, &written}
+		out := g.run(exitDone, "plan", "-out", "plan.esmig") + g.run(exitDone, "apply", "-json-into", "events.ndjson", "plan.esmig") + g.run(exitDone, "show", "-json", "plan.esmig")
+		if !strings.Contains(out, "20 of 20 identical") {
+			t.Errorf("nothing was copied:\n%s", out)
+		}
+		hide := []string{password, base64.StdEncoding.EncodeToString([]byte("elastic:" + password)), base64.StdEncoding.EncodeToString([]byte(password))}
+		for what, text := range map[string]string{"the screen": out, "a file": written.String()} {
+			for _, s := range hide {
+				if strings.Contains(text, s) {
+					t.Errorf("%s has the password", what)
+				}
+			}
+		}
+		for _, name := range []string{"esmig.state.json", "esmig.state.json.journal", "plan.esmig", "events.ndjson"} {
+			if !strings.Contains(written.String(), "\n"+name+"\n") {
+				t.Errorf("%s was not written", name)
+			}
+		}
+	})
+}
+
+// recording keeps what was ever written, also what is gone again, each after
+// its file's name.
+type recording struct {
+	state.FS
+	written *bytes.Buffer
+}
+
+func (r recording) Create(name string) (state.File, error) { return r.record(name, r.FS.Create) }
+func (r recording) Append(name string) (state.File, error) { return r.record(name, r.FS.Append) }
+
+func (r recording) record(name string, open func(string) (state.File, error)) (state.File, error) {
+	f, err := open(name)
+	fmt.Fprintf(r.written, "\n%s\n", path.Base(strings.TrimSuffix(name, ".tmp")))
+	return recorded{f, r.written}, err
+}
+
+type recorded struct {
+	state.File
+	written *bytes.Buffer
+}
+
+func (r recorded) Write(b []byte) (int, error) {
+	r.written.Write(b)
+	return r.File.Write(b)
 }
 
 // TestGuideOrder declares everything in the wrong order: what must be there
