@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestGuidePage keeps docs/guide.md true: each of its lines names tests that
-// exist.
+// TestGuidePage keeps docs/guide.md true: it quotes every sentence of the guide
+// that is kept in testdata/guide-quotes.txt, in the guide's order, and each of
+// its lines names tests that exist.
 func TestGuidePage(t *testing.T) {
 	root := filepath.Join("..", "..")
 	page, err := os.ReadFile(filepath.Join(root, "docs", "guide.md"))
@@ -40,13 +41,13 @@ func TestGuidePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	named := regexp.MustCompile("`(Test\\w+)`")
-	rows := 0
+	var sentences []string
 	for line := range strings.Lines(string(page)) {
 		if !strings.HasPrefix(line, "| ") || strings.HasPrefix(line, "| the guide |") {
 			continue
 		}
-		rows++
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		sentences = append(sentences, cells[0])
 		tests := named.FindAllStringSubmatch(cells[len(cells)-1], -1)
 		if len(cells) != 2 || len(tests) == 0 {
 			t.Errorf("no test, or not two columns: %s", line)
@@ -57,7 +58,24 @@ func TestGuidePage(t *testing.T) {
 			}
 		}
 	}
-	if rows < 30 {
-		t.Errorf("only %d lines were found", rows)
+	quotes, err := os.ReadFile(filepath.Join("testdata", "guide-quotes.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, found := strings.Join(sentences, "\n"), 0
+	for quote := range strings.Lines(string(quotes)) {
+		if quote = strings.TrimSpace(quote); quote == "" || strings.HasPrefix(quote, "#") {
+			continue
+		}
+		_, after, ok := strings.Cut(rest, quote)
+		if !ok {
+			t.Errorf("the page does not quote, or not in its place: %s", quote)
+			continue
+		}
+		rest = after
+		found++
+	}
+	if found < 50 {
+		t.Errorf("only %d quotes of the guide were found", found)
 	}
 }

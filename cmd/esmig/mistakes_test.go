@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -244,14 +245,14 @@ variable "password" {
 
 esmig {`)
 		g.world.Env = []string{"ESMIG_VAR_password=" + password}
-		var written bytes.Buffer
-		g.world.FS = recording{g.world.FS, &written}
+		written := &everything{}
+		g.world.FS = recording{g.world.FS, written}
 		out := g.run(exitDone, "plan", "-out", "plan.esmig") + g.run(exitDone, "apply", "-json-into", "events.ndjson", "plan.esmig") + g.run(exitDone, "show", "-json", "plan.esmig")
 		if !strings.Contains(out, "20 of 20 identical") {
 			t.Errorf("nothing was copied:\n%s", out)
 		}
 		hide := []string{password, base64.StdEncoding.EncodeToString([]byte("elastic:" + password)), base64.StdEncoding.EncodeToString([]byte(password))}
-		for what, text := range map[string]string{"the screen": out, "a file": written.String()} {
+		for what, text := range map[string]string{"the screen": out, "a file": written.text.String()} {
 			for _, s := range hide {
 				if strings.Contains(text, s) {
 					t.Errorf("%s has the password", what)
@@ -259,7 +260,7 @@ esmig {`)
 			}
 		}
 		for _, name := range []string{"esmig.state.json", "esmig.state.json.journal", "plan.esmig", "events.ndjson"} {
-			if !strings.Contains(written.String(), "\n"+name+"\n") {
+			if !strings.Contains(written.text.String(), "\n"+name+"\n") {
 				t.Errorf("%s was not written", name)
 			}
 		}
@@ -270,7 +271,19 @@ esmig {`)
 // its file's name.
 type recording struct {
 	state.FS
-	written *bytes.Buffer
+	written *everything
+}
+
+// everything may be written to by several files at once.
+type everything struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *everything) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
 }
 
 func (r recording) Create(name string) (state.File, error) { return r.record(name, r.FS.Create) }
@@ -284,11 +297,11 @@ func (r recording) record(name string, open func(string) (state.File, error)) (s
 
 type recorded struct {
 	state.File
-	written *bytes.Buffer
+	written *everything
 }
 
 func (r recorded) Write(b []byte) (int, error) {
-	r.written.Write(b)
+	_, _ = r.written.Write(b)
 	return r.File.Write(b)
 }
 
