@@ -21,7 +21,8 @@ demo: build $(LAB)
 demo-serverless: build $(LAB)
 	$(LAB) run -servers source,serverless -- sh examples/hosted-to-serverless/demo.sh
 
-# Everything: quick tests first, then those on the real servers.
+# Quick tests first, then those on the real servers; but for make real-long,
+# that is everything.
 test: unit real
 
 unit:
