@@ -17,8 +17,9 @@ var writes = []string{"_bulk", "_doc", "_create", "_update", "_update_by_query",
 
 // slow lets a write of documents take as long as was asked for. A reindex
 // writes inside the server, where no door stands: there it is a speed at which
-// each of its batches costs the delay. (A real 9.4.3 waits between two batches,
-// not before the first or after the last: n batches cost n-1 delays.)
+// each of its batches costs the delay. A real 9.4.3 waits between two batches,
+// not before the first or after the last, so the delay of one is waited for
+// here, before it begins; a range of a single batch would cost none otherwise.
 func (d *Door) slow(r *http.Request) (*http.Request, *failure) {
 	d.mu.Lock()
 	delay := d.delay
@@ -27,6 +28,7 @@ func (d *Door) slow(r *http.Request) (*http.Request, *failure) {
 	switch {
 	case delay == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead:
 	case hasSegs(segs, "_reindex") && len(segs) == 1:
+		wait(r, delay)
 		return d.slowReindex(r, delay)
 	case hasSegs(segs, "_reindex") && segs[len(segs)-1] == "_rethrottle":
 		d.mu.Lock()
@@ -36,13 +38,17 @@ func (d *Door) slow(r *http.Request) (*http.Request, *failure) {
 			atMost(r, most)
 		}
 	case slices.ContainsFunc(segs, func(s string) bool { return slices.Contains(writes, s) }):
-		select {
-		case <-time.After(delay):
-		case <-r.Context().Done():
-			panic(http.ErrAbortHandler)
-		}
+		wait(r, delay)
 	}
 	return r, nil
+}
+
+func wait(r *http.Request, delay time.Duration) {
+	select {
+	case <-time.After(delay):
+	case <-r.Context().Done():
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // speed is, in the context of a POST /_reindex, what its batches may have.

@@ -336,6 +336,7 @@ func TestDelay(t *testing.T) {
 		}{
 			{"0", "POST", "/_bulk", 0}, {"200", "POST", "/_bulk", 200 * time.Millisecond}, {"200", "PUT", "/a/_doc/1", 200 * time.Millisecond},
 			{"200", "GET", "/a/_doc/1", 0}, {"200", "POST", "/a/_search", 0}, {"200", "PUT", "/a", 0}, {"0", "POST", "/_bulk", 0},
+			{"200", "POST", "/_reindex", 200 * time.Millisecond}, {"200", "GET", "/_reindex", 0}, {"200", "POST", "/_reindex/n:7/_rethrottle?requests_per_second=1", 0}, {"0", "POST", "/_reindex", 0},
 		} {
 			request(d, "POST", "/_door/delay?ms="+tt.delay, "")
 			start := time.Now()
@@ -351,7 +352,9 @@ func TestDelay(t *testing.T) {
 
 // Nor is a reindex faster, which writes inside the server: not when it begins,
 // and not when its client wants the speed back that it asked for.
-func TestDelayReindex(t *testing.T) {
+func TestDelayReindex(t *testing.T) { synctest.Test(t, delayReindex) }
+
+func delayReindex(t *testing.T) {
 	for _, tt := range []struct {
 		delay, uri, body string
 		want             string // requests_per_second that reached the server
