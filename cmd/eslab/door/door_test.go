@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch"
 	"github.com/esmig/esmig/providers/providertest"
 )
 
@@ -162,9 +164,13 @@ func TestRecord(t *testing.T) {
 	if _, body := request(d, "DELETE", "/_door/refused", ""); body != `{"refused":[]}` || refused(d) != body {
 		t.Error(body)
 	}
-	r := httptest.NewRequest("GET", "/_stats", nil)
-	r.Header.Set("User-Agent", "go-elasticsearch/8.19.7 (linux amd64; Go 1.26)")
-	d.ServeHTTP(httptest.NewRecorder(), r)
+	c, err := elasticsearch.Connect(providers.ClusterConfig{Name: "c", Endpoint: "http://door.test:9200"}, through{d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Do(t.Context(), providers.Request{Method: "GET", Path: "/_stats"}); err == nil {
+		t.Error("esmig was not refused")
+	}
 	request(d, "DELETE", "/_door/refused", "")
 	if _, body := request(d, "GET", "/_door/total", ""); !strings.HasPrefix(body, `{"count":2,"by_esmig":1,`) || !strings.Contains(body, `"uri":"/_nodes"`) || !strings.Contains(body, `"uri":"/_stats"`) {
 		t.Error(body)
@@ -176,6 +182,15 @@ func TestRecord(t *testing.T) {
 	if status, body := request(s.Streams(), "GET", "/_nodes", ""); status != 200 {
 		t.Error(body)
 	}
+}
+
+// through is the way of a client to a door.
+type through struct{ http.Handler }
+
+func (h through) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 // What is refused while one test ends is told by the next, whatever happened in
