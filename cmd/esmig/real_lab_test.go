@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -411,7 +412,7 @@ func (f *folder) settled() {
 func (f *folder) killAfter(words string, args ...string) {
 	f.t.Helper()
 	if out, killed := f.killWhen(func(line string) bool { return strings.Contains(line, words) }, args...); !killed {
-		f.t.Fatalf("esmig never said %q:\n%s", words, out)
+		f.t.Fatalf("esmig never said %q, or had ended when it said it:\n%s", words, out)
 	}
 }
 
@@ -431,13 +432,14 @@ func (f *folder) killWhen(now func(line string) bool, args ...string) (string, b
 	for s := bufio.NewScanner(out); s.Scan(); {
 		seen.WriteString(s.Text() + "\n")
 		if now(s.Text()) {
-			if err := c.Process.Kill(); err != nil {
+			if err := c.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				f.t.Fatal(err)
 			}
-			if err := c.Wait(); err == nil {
-				f.t.Fatal("it ended well before it could be killed")
+			err := c.Wait()
+			if err != nil && c.ProcessState.ExitCode() >= 0 { // it was no signal
+				f.t.Fatalf("esmig %s: %v\n%s", strings.Join(args, " "), err, seen.String())
 			}
-			return seen.String(), true
+			return seen.String(), err != nil
 		}
 	}
 	if err := c.Wait(); err != nil {
