@@ -4,20 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/esmig/esmig/providers"
-	"github.com/esmig/esmig/providers/elasticsearch"
-	"github.com/esmig/esmig/providers/providertest"
 )
 
 // backend answers by "METHOD /path?query", else with {}; it keeps what reached
@@ -149,86 +142,6 @@ func refused(d http.Handler) string {
 	return body
 }
 
-func TestRecord(t *testing.T) {
-	s, _ := open(t, nil)
-	d := s.Serverless()
-	request(d, "GET", "/_nodes", "")
-	if body := refused(d); !strings.Contains(body, `"method":"GET","uri":"/_nodes","status":410,"reason":"Request for uri [/_nodes]`) {
-		t.Error(body)
-	}
-	// Clearing tells what is cleared, so that nothing vanishes between the two,
-	// and the total stays.
-	if _, body := request(d, "DELETE", "/_door/refused", ""); !strings.Contains(body, `"uri":"/_nodes"`) {
-		t.Error(body)
-	}
-	if _, body := request(d, "DELETE", "/_door/refused", ""); body != `{"refused":[]}` || refused(d) != body {
-		t.Error(body)
-	}
-	c, err := elasticsearch.Connect(providers.ClusterConfig{Name: "c", Endpoint: "http://door.test:9200"}, through{d})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Do(t.Context(), providers.Request{Method: "GET", Path: "/_stats"}); err == nil {
-		t.Error("esmig was not refused")
-	}
-	request(d, "DELETE", "/_door/refused", "")
-	if _, body := request(d, "GET", "/_door/total", ""); !strings.HasPrefix(body, `{"count":2,"by_esmig":1,`) || !strings.Contains(body, `"uri":"/_nodes"`) || !strings.Contains(body, `"uri":"/_stats"`) {
-		t.Error(body)
-	}
-	if status, body := request(d, "POST", "/_door/delay?ms=-1", ""); status != 400 {
-		t.Error(body)
-	}
-	// The ordinary face refuses nothing.
-	if status, body := request(s.Streams(), "GET", "/_nodes", ""); status != 200 {
-		t.Error(body)
-	}
-}
-
-// through is the way of a client to a door.
-type through struct{ http.Handler }
-
-func (h through) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	return w.Result(), nil
-}
-
-// What is refused while one test ends is told by the next, whatever happened in
-// between: packages run side by side before one door.
-func TestNothingRefusedLosesNothing(t *testing.T) {
-	s, _ := open(t, nil)
-	d := s.Serverless()
-	asked := 0
-	front := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.ServeHTTP(w, r)
-		if asked++; asked == 1 {
-			request(d, "GET", "/_nodes", "")
-		}
-	}))
-	defer front.Close()
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
-	told := 0
-	for range 3 {
-		c := &caught{TB: t}
-		providertest.NothingRefused(c, front.URL+"/_door", ca)
-		c.end()
-		told += c.errors
-	}
-	if told != 1 {
-		t.Errorf("told %d times", told)
-	}
-}
-
-// caught is a test whose failures are counted.
-type caught struct {
-	testing.TB
-	end    func()
-	errors int
-}
-
-func (c *caught) Cleanup(f func())      { c.end = f }
-func (c *caught) Errorf(string, ...any) { c.errors++ }
-
 // Only API keys; what they are worth the server knows.
 func TestAuthentication(t *testing.T) {
 	for header, want := range map[string]int{"Basic dTpw": 401, "Bearer x": 401, "ApiKey x": 200, "apikey x": 200, "": 200} {
@@ -337,83 +250,6 @@ func TestReindexTasks(t *testing.T) {
 		if status, body := request(s.Serverless(), tt.method, tt.uri, ""); status != tt.status || !strings.Contains(body, tt.want) || tt.status == 200 && body != tt.want {
 			t.Errorf("%s %s: %d %s", tt.method, tt.uri, status, body)
 		}
-	}
-}
-
-// Only writes of documents are slow, and only where that was asked for.
-func TestDelay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := open(t, nil)
-		d := s.Serverless()
-		for _, tt := range []struct {
-			delay, method, uri string
-			want               time.Duration
-		}{
-			{"0", "POST", "/_bulk", 0}, {"200", "POST", "/_bulk", 200 * time.Millisecond}, {"200", "PUT", "/a/_doc/1", 200 * time.Millisecond},
-			{"200", "GET", "/a/_doc/1", 0}, {"200", "POST", "/a/_search", 0}, {"200", "PUT", "/a", 0}, {"0", "POST", "/_bulk", 0},
-			{"200", "POST", "/_reindex", 200 * time.Millisecond}, {"200", "GET", "/_reindex", 0}, {"200", "POST", "/_reindex/n:7/_rethrottle?requests_per_second=1", 0}, {"0", "POST", "/_reindex", 0},
-		} {
-			request(d, "POST", "/_door/delay?ms="+tt.delay, "")
-			start := time.Now()
-			if status, body := request(d, tt.method, tt.uri, ""); status != 200 {
-				t.Error(body)
-			}
-			if got := time.Since(start); got != tt.want {
-				t.Errorf("%s %s with %s ms took %s", tt.method, tt.uri, tt.delay, got)
-			}
-		}
-	})
-}
-
-// Nor is a reindex faster, which writes inside the server: not when it begins,
-// and not when its client wants the speed back that it asked for.
-func TestDelayReindex(t *testing.T) { synctest.Test(t, delayReindex) }
-
-func delayReindex(t *testing.T) {
-	for _, tt := range []struct {
-		delay, uri, body string
-		want             string // requests_per_second that reached the server
-	}{
-		{"0", "", `{}`, ""}, {"0", "?requests_per_second=9", `{}`, "9"},
-		{"200", "", `{"source":{"index":"a"}}`, "5000"}, {"200", "", `{"source":{"size":100}}`, "500"}, {"500", "", `{"source":{"size":1}}`, "2"},
-		{"200", "?requests_per_second=-1", `{}`, "5000"}, {"200", "?requests_per_second=9000", `{}`, "5000"}, {"200", "?requests_per_second=70.5", `{}`, "70.5"},
-		{"200", "?requests_per_second=0", `{}`, "0"}, {"200", "?requests_per_second=x", `{}`, "x"}, {"200", "?requests_per_second=-2", `{}`, "-2"}, // for the server to refuse
-		{"200", "", `{"source":`, "5000"},
-	} {
-		uri := "POST /_reindex" + tt.uri
-		if tt.want != "" {
-			uri = "POST /_reindex?requests_per_second=" + tt.want
-		}
-		s, b := open(t, map[string]string{uri: `{"task":"n:7"}`})
-		d := s.Serverless()
-		request(d, "POST", "/_door/delay?ms="+tt.delay, "")
-		if status, body := request(d, "POST", "/_reindex"+tt.uri, tt.body); status != 200 || body != `{"task":"n:7"}` {
-			t.Errorf("%d %s", status, body)
-		}
-		if diff := cmp.Diff([]string{uri + " " + tt.body}, b.got); diff != "" {
-			t.Errorf("%s ms, %s: %s", tt.delay, tt.uri, diff)
-		}
-	}
-
-	s, b := open(t, map[string]string{"POST /_reindex?requests_per_second=500&wait_for_completion=false": `{"task":"n:7"}`})
-	d := s.Serverless()
-	request(d, "POST", "/_door/delay?ms=200", "")
-	request(d, "POST", "/_reindex?wait_for_completion=false", `{"source":{"size":100}}`)
-	b.got = nil
-	for _, task := range []string{"n:7", "n%3A7", "n:8"} { // the last began without a delay
-		request(d, "POST", "/_reindex/"+task+"/_rethrottle?requests_per_second=-1", "")
-	}
-	request(d, "POST", "/_reindex/n:7/_rethrottle?requests_per_second=20", "")
-	request(d, "POST", "/_door/delay?ms=0", "")
-	request(d, "POST", "/_reindex/n:7/_rethrottle?requests_per_second=-1", "")
-	if diff := cmp.Diff([]string{
-		"POST /_reindex/n:7/_rethrottle?requests_per_second=500",
-		"POST /_reindex/n%3A7/_rethrottle?requests_per_second=500",
-		"POST /_reindex/n:8/_rethrottle?requests_per_second=-1",
-		"POST /_reindex/n:7/_rethrottle?requests_per_second=20",
-		"POST /_reindex/n:7/_rethrottle?requests_per_second=-1",
-	}, b.got); diff != "" {
-		t.Error(diff)
 	}
 }
 
