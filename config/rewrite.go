@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -26,7 +27,10 @@ type Edit struct {
 // Edit finds where a block's fix has to be made; Spot.Why says why it cannot.
 func (c *Config) Edit(b *Block, f providers.Fix) Edit {
 	e := Edit{Spot: c.Spot(b, f.Arg, f.Path), Fix: f}
-	r := e.Range
+	r, foreign := e.Range, ""
+	if f.Do == providers.Set && e.expr != nil && e.rest == nil {
+		foreign = c.loader.foreign(e.expr, e.home())
+	}
 	switch {
 	case e.in != nil && e.rest == nil:
 		r = e.in.entries[e.i].keyRange
@@ -48,6 +52,8 @@ func (c *Config) Edit(b *Block, f providers.Fix) Edit {
 		e.Why = "there is no object to write it into"
 	case f.Do != providers.Add && e.rest != nil:
 		e.Why = "it is computed by an expression"
+	case foreign != "":
+		e.Why = "it comes from " + foreign // elsewhere its value may be one that is right
 	case f.Do == providers.Unwrap && (e.in == nil || len(e.in.entries) != 1):
 		e.Why = "it does not stand alone in an object"
 	case f.Do == providers.Remove && f.Arg != "" && e.in == nil && (e.attr == nil || !e.opt):
@@ -68,23 +74,43 @@ func (c *Config) blockAt(a providers.Addr) *Block {
 // are.
 func (c *Config) literal(b *Block, arg string) bool {
 	a, _ := (&finder{}).argument(b.in, arg)
-	return a == nil || c.loader.literal(a.Expr, b.in)
+	return a == nil || c.loader.foreign(a.Expr, b.in.decl) == ""
 }
 
-func (l *loader) literal(e hcl.Expression, in *instance) bool {
+// foreign is the first of the things outside of an expression that give it its
+// value: "var.x". Empty: it has the same value whatever the variables are. The
+// block is the one whose each it sees, nil where there is none.
+func (l *loader) foreign(e hcl.Expression, d *decl) string {
+	if _, native := e.(hclsyntax.Expression); !native {
+		return "" // "${x}" is a plain text in a JSON file
+	}
 	for _, t := range e.Variables() {
-		name := ""
+		root, name := t.RootName(), ""
 		if len(t) > 1 {
 			name, _, _ = stepName(t[1])
 		}
+		found := root + "." + name
 		switch {
-		case t.RootName() == "each" && in != nil && in.decl.forEach != nil && l.literal(in.decl.forEach.Expr, nil):
-		case t.RootName() == "local" && l.locals[name] != nil && l.literal(l.locals[name].attr.Expr, nil):
-		default:
-			return false
+		case root == "each" && d != nil && d.forEach != nil && l.foreign(d.forEach.Expr, nil) == "":
+			continue
+		case root == "local" && l.locals[name] != nil:
+			if found = l.foreign(l.locals[name].attr.Expr, nil); found == "" {
+				continue
+			}
 		}
+		return found
 	}
-	return true
+	return ""
+}
+
+// home is the block that something is written in, nil where that is a local
+// value or a file.
+func (s Spot) home() *decl {
+	at := s.site
+	for at.in != nil {
+		at = at.in.at
+	}
+	return at.decl
 }
 
 // Rewrite makes edits, and returns the contents of the files that change, by

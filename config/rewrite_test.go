@@ -387,6 +387,46 @@ func (g *layouts) object(path string, depth int) (string, map[string]any) {
 	return b.String(), want
 }
 
+// TestSetOfAVariable: what another value of a variable would make right is not
+// fixed at what today's value needs.
+func TestSetOfAVariable(t *testing.T) {
+	const vars = `variable "v" { default = "1s" }
+variable "many" { default = { k = "1s" } }
+locals {
+  far   = { v = var.v }
+  plain = { v = "1s" }
+}
+index "y" { settings = { a = "1s" } }
+`
+	const each = "\nsettings = { a = each.value }\nname = each.key\n}"
+	for name, tt := range map[string]struct{ main, why string }{
+		"literal":              {`index "x" { settings = { a = "1s" } }`, ""},
+		"a local":              {`index "x" { settings = { a = local.plain.v } }`, ""},
+		"keys of a literal":    {"index \"x\" {\nfor_each = { k = \"1s\" }" + each, ""},
+		"in JSON":              {`index "x" { settings = jsondecode(file("s.json")) }`, ""},
+		"variable":             {`index "x" { settings = { a = var.v } }`, "it comes from var.v"},
+		"condition":            {`index "x" { settings = { a = var.v == "1s" ? "1s" : "30s" } }`, "it comes from var.v"},
+		"text":                 {`index "x" { settings = { a = "${var.v}" } }`, "it comes from var.v"},
+		"a local's variable":   {`index "x" { settings = { a = local.far.v } }`, "it comes from var.v"},
+		"in a local":           {`index "x" { settings = local.in }` + "\n" + `locals { in = { a = var.v } }`, "it comes from var.v"},
+		"keys of a variable":   {"index \"x\" {\nfor_each = var.many" + each, "it comes from each.value"},
+		"another block":        {`index "x" { settings = { a = index.y.settings.a } }`, "it comes from index.y"},
+		"another block's each": {`index "x" { settings = index.z["k"].settings }` + "\n" + "index \"z\" {\nfor_each = var.many" + each, "it comes from each.value"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := memFiles{"base.hcl": base, "vars.hcl": vars, "main.hcl": tt.main, "s.json": `{"a": "${var.v}"}`}
+			c, diags := Load(Options{Dir: ".", Files: files, Kinds: testKinds(), Version: "0.1.0"})
+			if diags.HasErrors() {
+				t.Fatal(show(diags))
+			}
+			i := slices.IndexFunc(c.Blocks, func(b *Block) bool { return b.Addr.Name == "x" })
+			if e := c.Edit(c.Blocks[i], with(providers.Set, "settings/a", "5s")); e.Why != tt.why {
+				t.Errorf("why: %q, want %q", e.Why, tt.why)
+			}
+		})
+	}
+}
+
 // TestSpot: what cannot be rewritten says why, and where it stands.
 func TestSpot(t *testing.T) {
 	for name, tt := range map[string]struct {
