@@ -56,7 +56,9 @@ func (c *Config) Edit(b *Block, f providers.Fix) Edit {
 		e.Why = "it comes from " + foreign // elsewhere its value may be one that is right
 	case f.Do == providers.Unwrap && (e.in == nil || len(e.in.entries) != 1):
 		e.Why = "it does not stand alone in an object"
-	case f.Do == providers.Remove && f.Arg != "" && e.in == nil && (e.attr == nil || !e.opt):
+	case f.Do == providers.Remove && f.Arg == "":
+		e.Why = c.unseen(b)
+	case f.Do == providers.Remove && e.in == nil && (e.attr == nil || !e.opt):
 		e.Why = "something has to stand there"
 	}
 	return e

@@ -427,6 +427,49 @@ index "y" { settings = { a = "1s" } }
 	}
 }
 
+// TestUnseen: a block does not go while one names it that nothing looks at,
+// because it has no instances.
+func TestUnseen(t *testing.T) {
+	const why = "index_template.s, whose for_each gives no keys here, names it"
+	for name, tt := range map[string]struct{ s, why string }{
+		"reference":           {`template = { settings = { a = index.x.name } }`, why},
+		"through a local":     {`template = { settings = local.all.a }`, why},
+		"another local":       {`template = { settings = local.all.b }`, ""},
+		"by a condition":      {`template = { settings = { a = each.value.x ? index.x.name : index.y.name } }`, why},
+		"each.value":          {`template = { settings = { a = each.value } }`, ""},
+		"text":                {`template = { settings = { a = "the-x" } }`, why},
+		"text of a file":      {`template = jsondecode(file("s.json"))`, why},
+		"itself":              {`template = { settings = { a = index_template.s.name } }`, ""},
+		"another":             {`template = { settings = { a = index.y.name } }`, ""},
+		"depends_on, that is": {`depends_on = [index.x]`, ""},
+	} {
+		for _, keys := range []string{"var.unset", "var.empty", "{}", "{ for k, v in var.empty : k => v }"} {
+			t.Run(name+" "+keys, func(t *testing.T) {
+				files := memFiles{"base.hcl": base, "s.json": `{"settings": {"a": "the-x"}}`, "main.hcl": `
+variable "unset" { type = map(string) }
+variable "empty" { default = {} }
+locals { all = { a = { a = index.x.name }, b = { a = index.y.name } } }
+index "x" { name = "the-x" }
+index "y" { name = "the-y" }
+index_template "s" {
+  for_each       = ` + keys + `
+  name           = each.key
+  index_patterns = ["a"]
+  ` + tt.s + `
+}`}
+				c, diags := Load(Options{Dir: ".", Files: files, Kinds: testKinds(), Version: "0.1.0", Lenient: true})
+				if diags.HasErrors() {
+					t.Fatal(show(diags))
+				}
+				e := c.Edit(c.blockAt(providers.Addr{Kind: "index", Name: "x"}), providers.Fix{Do: providers.Remove})
+				if e.Why != tt.why {
+					t.Errorf("why: %q, want %q", e.Why, tt.why)
+				}
+			})
+		}
+	}
+}
+
 // TestSpot: what cannot be rewritten says why, and where it stands.
 func TestSpot(t *testing.T) {
 	for name, tt := range map[string]struct {

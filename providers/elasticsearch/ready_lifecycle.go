@@ -176,7 +176,7 @@ func (p *ilmPolicy) Lacks(f providers.Flavor, peers []providers.Resource) []*pro
 		if streams {
 			becomes = "and for data streams becomes " + providers.HCL(c.lifecycle)
 		}
-		named := "Nothing here names it."
+		named := "No block that was looked at names it."
 		if len(users) > 0 {
 			named = "It is named by " + strings.Join(users, ", ") + "."
 		}
