@@ -131,6 +131,11 @@ func settingLacks(arg string, base []string, settings map[string]any) []*provide
 			l.Summary = "Not a setting of Serverless"
 			l.Detail = "Serverless answers: " + serverless.NoSettings([]string{s.name}) + ". " + do
 			l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: arg, Path: path}}
+			if ref, ok := policyOf(settings); s.name == preferSetting && ok {
+				l.Group = group(ref.policy) // as long as the policy is there, it says which of the two holds
+			} else if s.name == preferSetting && text(s.value) == "false" {
+				l.Loss = "Where a policy is named beside a lifecycle, the lifecycle held, and not the policy."
+			}
 		case s.name == "index.refresh_interval" && s.value != nil && !serverless.RefreshInterval(text(s.value)):
 			l.Summary = "Refreshed too often for Serverless"
 			l.Detail = "Serverless answers: " + serverless.NoRefreshInterval(text(s.value)) + ". Write \"5s\", or leave it out."

@@ -15,7 +15,10 @@ import (
 // lifecycle does, in the templates of the data streams that named the policy;
 // for a plain index nothing does.
 
-const policySetting = "index.lifecycle.name"
+const (
+	policySetting = "index.lifecycle.name"
+	preferSetting = "index.lifecycle.prefer_ilm" // false: a lifecycle goes before the policy
+)
 
 // reference is where settings name a policy.
 type reference struct {
@@ -47,6 +50,12 @@ func find[T providers.Resource](peers []providers.Resource, id string) (T, bool)
 
 // noPolicies are the words about a reference to a policy.
 const noPolicies = "Serverless has no lifecycle policies; it answers: Settings [index.lifecycle.name] are not available when running in serverless mode. "
+
+// undeclared is the loss where a lifecycle stands beside a policy that is not
+// declared.
+func undeclared(policy string) string {
+	return fmt.Sprintf("The policy %s is not declared here, so nobody has compared it with the lifecycle: where it is and index.lifecycle.prefer_ilm is not false, it held, and from now on the lifecycle does.", policy)
+}
 
 // plainReference is the lack of an index, or of a template for plain indices,
 // that names a policy.
@@ -99,6 +108,10 @@ func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource
 	at.Summary, at.Group = "Not a setting of Serverless", group(ref.policy)
 	at.Fixes = []providers.Fix{{Do: providers.Remove, Arg: at.Arg, Path: at.Path}}
 	at.Detail = noPolicies + fmt.Sprintf("Leave it out; the lifecycle of the data streams stands in %s.", strings.Join(streams, ", "))
+	if _, known := find[*ilmPolicy](peers, ref.policy); !known {
+		at.Loss = undeclared(ref.policy)
+		at.Detail += " " + at.Loss
+	}
 	return append(out, at)
 }
 
@@ -116,51 +129,102 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 		}
 		return out
 	}
-	ref, there := own, isOwn
-	declared := object(t.body["template"])["lifecycle"] != nil
-	for _, name := range t.ComposedOf() { // the last one wins
-		c, ok := find[*componentTemplate](peers, name)
-		if !ok {
-			continue
-		}
-		declared = declared || object(c.body["template"])["lifecycle"] != nil
-		if r, ok := policyOf(c.settings()); ok && !isOwn {
-			ref, there = r, true
-		}
-	}
-	if !there {
+	g := t.governed(peers)
+	if !g.there {
 		return out
 	}
 	l := lackAt("composed_of")
-	l.Group = group(ref.policy)
+	l.Summary, l.Group = "Data stream under a policy", group(g.ref.policy)
 	if isOwn {
 		l = lackAt("template", append([]string{"settings"}, own.path...)...)
-		l.Summary, l.Group = "Not a setting of Serverless", group(ref.policy)
+		l.Summary, l.Group = "Not a setting of Serverless", group(g.ref.policy)
 		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Remove, Arg: l.Arg, Path: l.Path})
 	}
-	p, known := find[*ilmPolicy](peers, ref.policy)
+	p, known := find[*ilmPolicy](peers, g.ref.policy)
 	switch {
-	case declared && !isOwn:
-		return out // the component template says it
-	case declared:
+	case g.holds(p):
+		if !isOwn {
+			return out // the component template says it
+		}
 		l.Detail = noPolicies + "Leave it out: the template has a lifecycle already."
+	case g.lifecycle != nil && !known:
+		if !isOwn {
+			return out
+		}
+		l.Loss = undeclared(g.ref.policy)
+		l.Detail = noPolicies + "Leave it out: the template has a lifecycle already. " + l.Loss
+	case g.lifecycle != nil:
+		l.Stuck = "the policy holds and not the lifecycle, and they are not the same; write as lifecycle what shall hold, and leave the policy out"
+		l.Detail = noPolicies + fmt.Sprintf("The policy %s stands for %s, and the template's lifecycle is %s. The policy goes before it unless index.lifecycle.prefer_ilm is false. Write as lifecycle what shall hold, and leave the policy out.",
+			g.ref.policy, providers.HCL(convert(p).lifecycle), providers.HCL(g.lifecycle))
 	case !known:
-		l.Summary = cmp.Or(map[bool]string{true: "Not a setting of Serverless"}[isOwn], "Data stream under a policy")
 		l.Stuck = "the policy is not declared here, so its retention is not known; declare it with a block ilm_policy, or write the lifecycle yourself"
-		l.Detail = noPolicies + fmt.Sprintf("Write the retention of %s into the template, with DAYS for its days: lifecycle = { data_retention = \"DAYSd\" }. The policy is not declared here, so it is not known.", ref.policy)
+		l.Detail = noPolicies + fmt.Sprintf("Write the retention of %s into the template, with DAYS for its days: lifecycle = { data_retention = \"DAYSd\" }. The policy is not declared here, so it is not known.", g.ref.policy)
 	default:
 		c := convert(p)
-		write := "    lifecycle = " + providers.HCL(c.lifecycle)
+		l.Detail = noPolicies
 		if !isOwn {
-			l.Summary = "Data stream under a policy"
-			l.Detail = fmt.Sprintf("The policy %s reaches the data streams of this template through a component template. Serverless has no lifecycle policies. Write into template:\n\n%s", ref.policy, write)
-		} else {
-			l.Detail = noPolicies + "Write into template:\n\n" + write
+			l.Detail = fmt.Sprintf("The policy %s reaches the data streams of this template through a component template. Serverless has no lifecycle policies. ", g.ref.policy)
 		}
+		l.Detail += "Write into template:\n\n    lifecycle = " + providers.HCL(c.lifecycle)
 		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Add, Arg: "template", Path: []string{"lifecycle"},
 			Value: c.lifecycle, From: p.addr, FromArg: "policy"})
 	}
 	return append(out, l)
+}
+
+// governed is what says how long the data of an index template stays.
+type governed struct {
+	ref     reference
+	there   bool // there is a policy
+	prefers bool // it goes before the lifecycle
+	// lifecycle is the one of the data streams, as the server puts it together;
+	// nil: none.
+	lifecycle any
+}
+
+// governed looks at the template and what it is composed of; the last one wins.
+func (t *indexTemplate) governed(peers []providers.Resource) governed {
+	g := governed{prefers: true}
+	take := func(x *template) {
+		inner := object(x.body["template"])
+		if ref, ok := policyOf(inner["settings"]); ok {
+			g.ref, g.there = ref, true
+		}
+		for _, s := range eachSetting(object(inner["settings"])) {
+			if s.name == preferSetting {
+				g.prefers = text(s.value) != "false"
+			}
+		}
+		if l, ok := inner["lifecycle"]; ok {
+			g.lifecycle = overlay(g.lifecycle, l)
+		}
+	}
+	for _, name := range t.ComposedOf() {
+		if c, ok := find[*componentTemplate](peers, name); ok {
+			take(&c.template)
+		}
+	}
+	take(&t.template)
+	return g
+}
+
+// holds says whether the lifecycle says what holds anyway: because it goes
+// before the policy, or because the policy says the same.
+func (g governed) holds(p *ilmPolicy) bool {
+	if g.lifecycle == nil {
+		return false
+	}
+	disabled := text(object(g.lifecycle)["enabled"]) == "false"
+	if !g.prefers && !disabled {
+		return true
+	}
+	plain := func(v any) any {
+		m := object(clone(v))
+		maps.DeleteFunc(m, func(k string, e any) bool { return e == nil || k == "enabled" && !disabled })
+		return m
+	}
+	return p != nil && same(plain(g.lifecycle), plain(convert(p).lifecycle))
 }
 
 // forStreams: names that fit become data streams.
@@ -171,9 +235,12 @@ func (p *ilmPolicy) Lacks(f providers.Flavor, peers []providers.Resource) []*pro
 	out := p.rest.Lacks(f, peers)
 	for _, l := range out {
 		c := convert(p)
-		users, streams := p.users(peers)
+		users, streams, disputed := p.users(peers)
 		becomes := "and nothing takes its place, because no data stream here is under it"
-		if streams {
+		switch {
+		case disputed:
+			becomes = "and what takes its place is yours to decide, because data streams under it have another lifecycle already"
+		case streams:
 			becomes = "and for data streams becomes " + providers.HCL(c.lifecycle)
 		}
 		named := "No block that was looked at names it."
@@ -189,9 +256,9 @@ func (p *ilmPolicy) Lacks(f providers.Flavor, peers []providers.Resource) []*pro
 	return out
 }
 
-// users are the names of what names the policy, and whether data streams get
-// it.
-func (p *ilmPolicy) users(peers []providers.Resource) (names []string, streams bool) {
+// users are the names of what names the policy, whether data streams get what
+// it stands for, and whether it holds for some whose lifecycle is another one.
+func (p *ilmPolicy) users(peers []providers.Resource) (names []string, streams, disputed bool) {
 	uses := func(settings any) bool {
 		ref, ok := policyOf(settings)
 		return ok && ref.policy == p.id
@@ -207,18 +274,18 @@ func (p *ilmPolicy) users(peers []providers.Resource) (names []string, streams b
 				names = append(names, r.id)
 			}
 		case *indexTemplate:
-			own := uses(r.settings())
-			if own {
+			if uses(r.settings()) {
 				names = append(names, r.id)
 			}
-			streams = streams || r.forStreams() && (own || slices.ContainsFunc(r.ComposedOf(), func(c string) bool {
-				t, ok := find[*componentTemplate](peers, c)
-				return ok && uses(t.settings())
-			}))
+			g := r.governed(peers)
+			if r.forStreams() && g.there && g.ref.policy == p.id {
+				streams = streams || g.lifecycle == nil || g.prefers && g.holds(p)
+				disputed = disputed || g.lifecycle != nil && !g.holds(p)
+			}
 		}
 	}
 	slices.Sort(names)
-	return names, streams
+	return names, streams, disputed
 }
 
 // converted is a policy as a data stream lifecycle.

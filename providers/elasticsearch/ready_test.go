@@ -33,6 +33,9 @@ func lackLines(r providers.Resource, peers ...providers.Resource) []string {
 		if l.Stuck != "" {
 			s += " stuck"
 		}
+		if l.Loss != "" {
+			s += " loss"
+		}
 		out = append(out, s)
 	}
 	return out
@@ -46,7 +49,7 @@ func TestLacks(t *testing.T) {
 	}{
 		"every spelling of a setting": {Index, `{"settings":{"number_of_shards":1,"index.number_of_replicas":0,"index":{"gc_deletes":"1m","merge.policy.x":1,"codec":"x"},"mapping":{"nested_fields.limit":1,"total_fields":{"limit":1}},"analysis":{"analyzer":{"number_of_shards":{"type":"custom"}}}}}`,
 			[]string{"settings/index/gc_deletes remove", "settings/mapping/nested_fields.limit remove", "settings/index/merge.policy.x remove", "settings/index.number_of_replicas remove", "settings/number_of_shards remove"}},
-		"refreshed too often": {Index, `{"settings":{"refresh_interval":"4999ms"}}`, []string{"settings/refresh_interval set settings/refresh_interval \"5s\""}},
+		"refreshed too often": {Index, `{"settings":{"refresh_interval":"4999ms"}}`, []string{"settings/refresh_interval set settings/refresh_interval \"5s\" loss"}},
 		"refreshed seldom":    {Index, `{"settings":{"refresh_interval":"5s","index":{"hidden":true}}}`, nil},
 		"never refreshed":     {Index, `{"settings":{"index.refresh_interval":-1}}`, nil},
 		"default refresh":     {Index, `{"settings":{"index.refresh_interval":null}}`, nil},
@@ -57,18 +60,21 @@ func TestLacks(t *testing.T) {
 		"type _doc of an index":     {Index, `{"mappings":{"_doc":{"properties":{}}}}`, []string{"mappings/_doc unwrap mappings/_doc"}},
 		"type _doc of a template":   {ComponentTemplate, `{"template":{"mappings":{"_doc":{"properties":{}}}}}`, nil},
 		"no type":                   {Index, `{"mappings":{"_source":{"enabled":true}}}`, nil},
-		"legacy template":           {ComponentTemplate, `{"template":{"order":1,"index_patterns":["a"],"aliases":{},"settings":{"codec":"x"}}}`, []string{"template/index_patterns remove", "template/order remove"}},
+		"legacy template":           {ComponentTemplate, `{"template":{"order":1,"index_patterns":["a"],"aliases":{},"settings":{"codec":"x"}}}`, []string{"template/index_patterns remove", "template/order remove loss"}},
 		"component template":        {ComponentTemplate, `{"template":{"settings":{"index":{"number_of_shards":1}}}}`, []string{"template/settings/index/number_of_shards remove"}},
-		"policy":                    {ILMPolicy, `{"name":"p","policy":{"phases":{}}}`, []string{" remove [ilm_policy p]"}},
+		"policy":                    {ILMPolicy, `{"name":"p","policy":{"phases":{}}}`, []string{" remove [ilm_policy p] loss"}},
 		"alias":                     {Alias, `{"name":"a","index":"b"}`, nil},
 		"data stream":               {DataStream, `{"name":"a"}`, nil},
 		"pipeline":                  {IngestPipeline, `{"name":"a","processors":[]}`, nil},
-		"policy of an index":        {Index, `{"settings":{"index":{"lifecycle":{"name":"p","origination_date":1}}}}`, []string{"settings/index/lifecycle/name remove [ilm_policy p]"}},
+		"policy of an index":        {Index, `{"settings":{"index":{"lifecycle":{"name":"p","origination_date":1}}}}`, []string{"settings/index/lifecycle/name remove [ilm_policy p] loss"}},
 		"no policy":                 {Index, `{"settings":{"index.lifecycle.name":null}}`, nil},
 		"undeclared, a data stream": {IndexTemplate, `{"index_patterns":["a"],"data_stream":{},"template":{"settings":{"index.lifecycle.name":"p"}}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] stuck"}},
-		"undeclared, plain":         {IndexTemplate, `{"index_patterns":["a"],"template":{"settings":{"index.lifecycle.name":"p"}}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p]"}},
+		"undeclared, plain":         {IndexTemplate, `{"index_patterns":["a"],"template":{"settings":{"index.lifecycle.name":"p"}}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] loss"}},
 		"undeclared, with a lifecycle": {IndexTemplate, `{"index_patterns":["a"],"data_stream":{},"template":{"lifecycle":{},"settings":{"index.lifecycle.name":"p"}}}`,
-			[]string{"template/settings/index.lifecycle.name remove [ilm_policy p]"}},
+			[]string{"template/settings/index.lifecycle.name remove [ilm_policy p] loss"}},
+		"a lifecycle before others' policies": {ComponentTemplate, `{"template":{"settings":{"index.lifecycle.prefer_ilm":false}}}`, []string{"template/settings/index.lifecycle.prefer_ilm remove loss"}},
+		"undeclared, before which the lifecycle goes": {IndexTemplate, `{"index_patterns":["a"],"data_stream":{},"template":{"lifecycle":{},"settings":{"index.lifecycle":{"name":"p","prefer_ilm":false}}}}`,
+			[]string{"template/settings/index.lifecycle/prefer_ilm remove [ilm_policy p]", "template/settings/index.lifecycle/name remove [ilm_policy p]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := resource(t, tt.kind, nil, tt.args)
@@ -94,23 +100,34 @@ func TestPolicyReaches(t *testing.T) {
 	template := func(args string) providers.Resource {
 		return resource(t, IndexTemplate, nil, `{"name":"t","index_patterns":["a"],`+args+`}`)
 	}
+	same := resource(t, ComponentTemplate, nil, `{"name":"same","template":{"lifecycle":{"data_retention":"9d","enabled":true}}}`)
+	prefers := resource(t, ComponentTemplate, nil, `{"name":"prefers","template":{"settings":{"index":{"lifecycle.prefer_ilm":"false"}}}}`)
 	const add = ` add template/lifecycle {"data_retention":"9d"} [ilm_policy p]`
+	const nothing, becomes, disputed = "and nothing takes its place", `and for data streams becomes { data_retention = "9d" }`, "yours to decide"
 	for name, tt := range map[string]struct {
-		args string
-		want []string
-		part []string
+		args   string
+		want   []string
+		part   []string
+		policy string
 	}{
-		"itself":                    {`"data_stream":{},"template":{"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove" + add}, []string{"Nothing takes"}},
-		"through a part":            {`"data_stream":{},"composed_of":["part"]`, []string{"composed_of" + add}, []string{"the lifecycle of the data streams stands in t"}},
-		"the last part wins":        {`"data_stream":{},"composed_of":["part","later"]`, []string{"composed_of [ilm_policy q] stuck"}, nil},
-		"its own wins":              {`"data_stream":{},"composed_of":["later"],"template":{"settings":{"lifecycle":{"name":"p"}}}`, []string{"template/settings/lifecycle/name remove" + add}, nil},
-		"a part has a lifecycle":    {`"data_stream":{},"composed_of":["part","living"]`, nil, nil},
-		"it has a lifecycle itself": {`"data_stream":{},"composed_of":["part"],"template":{"lifecycle":{"enabled":true}}`, nil, nil},
-		"plain":                     {`"composed_of":["part"]`, nil, []string{"Nothing takes the place of the policy p for the plain indices of t", "deleted after 9d stays"}},
+		"itself":                             {`"data_stream":{},"template":{"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove" + add}, []string{"Nothing takes"}, becomes},
+		"through a part":                     {`"data_stream":{},"composed_of":["part"]`, []string{"composed_of" + add}, []string{"the lifecycle of the data streams stands in t"}, becomes},
+		"the last part wins":                 {`"data_stream":{},"composed_of":["part","later"]`, []string{"composed_of [ilm_policy q] stuck"}, nil, nothing},
+		"its own wins":                       {`"data_stream":{},"composed_of":["later"],"template":{"settings":{"lifecycle":{"name":"p"}}}`, []string{"template/settings/lifecycle/name remove" + add}, nil, becomes},
+		"plain":                              {`"composed_of":["part"]`, nil, []string{"Nothing takes the place of the policy p for the plain indices of t", "deleted after 9d stays"}, nothing},
+		"a lifecycle":                        {`"data_stream":{},"template":{"lifecycle":{"data_retention":"1d"},"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] stuck"}, nil, disputed},
+		"one that is the same":               {`"data_stream":{},"template":{"lifecycle":{"data_retention":"9d"},"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p]"}, nil, becomes},
+		"one that is off":                    {`"data_stream":{},"template":{"lifecycle":{"data_retention":"9d","enabled":false},"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] stuck"}, nil, disputed},
+		"one that goes before":               {`"data_stream":{},"composed_of":["prefers"],"template":{"lifecycle":{"data_retention":"1d"},"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p]"}, nil, nothing},
+		"one that is off does not":           {`"data_stream":{},"composed_of":["prefers"],"template":{"lifecycle":{"enabled":false},"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] stuck"}, nil, disputed},
+		"both of parts":                      {`"data_stream":{},"composed_of":["part","living"]`, []string{"composed_of [ilm_policy p] stuck"}, nil, disputed},
+		"both of parts, the same":            {`"data_stream":{},"composed_of":["part","same"]`, nil, nil, becomes},
+		"its own lifecycle, a part's policy": {`"data_stream":{},"composed_of":["part"],"template":{"lifecycle":{"enabled":true}}`, []string{"composed_of [ilm_policy p] stuck"}, nil, disputed},
+		"a part's lifecycle, its own policy": {`"data_stream":{},"composed_of":["living"],"template":{"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] stuck"}, nil, disputed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := template(tt.args)
-			peers := []providers.Resource{policy, part, later, living}
+			peers := []providers.Resource{policy, part, later, living, same, prefers}
 			if diff := cmp.Diff(tt.want, lackLines(r, peers...)); diff != "" {
 				t.Error(diff)
 			}
@@ -122,6 +139,9 @@ func TestPolicyReaches(t *testing.T) {
 				if !strings.Contains(got[0].Detail, text) {
 					t.Errorf("no %q in %s", text, got[0].Detail)
 				}
+			}
+			if got := policy.(providers.Selective).Lacks(providers.Serverless, append(peers, r)); !strings.Contains(got[0].Loss, tt.policy) {
+				t.Errorf("no %q in %s", tt.policy, got[0].Loss)
 			}
 		})
 	}
