@@ -37,7 +37,7 @@ func (x *index) Lacks(f providers.Flavor, peers []providers.Resource) []*provide
 
 func (t *template) lacks(f providers.Flavor) []*providers.Lack {
 	inner := object(t.body["template"])
-	out := append(apiLacks(f, http.MethodPut, t.path), legacyKeys(inner)...)
+	out := append(apiLacks(f, http.MethodPut, t.path), legacyKeys(t.body)...)
 	out = append(out, settingLacks("template", []string{"settings"}, object(inner["settings"]))...)
 	return append(out, mappingLacks("template", []string{"mappings"}, object(inner["mappings"]), true)...)
 }
@@ -170,8 +170,12 @@ func seconds(s string) (float64, bool) {
 // inTemplate are the keys of a template's body.
 var inTemplate = []string{"settings", "mappings", "aliases", "lifecycle", "data_stream_options"}
 
-// legacyKeys finds what a legacy template (_template) has beside these.
-func legacyKeys(template map[string]any) []*providers.Lack {
+// legacyKeys finds what a template's body has beside these: what a legacy
+// template (_template) has, and what nobody knows, which is left to a person.
+func legacyKeys(body map[string]any) []*providers.Lack {
+	const legacy = "Legacy templates (_template) are not available on Serverless"
+	template := object(body["template"])
+	_, whole := template["template"] // the answer to GET _index_template/NAME, or what is sent there
 	var out []*providers.Lack
 	for _, k := range slices.Sorted(maps.Keys(template)) {
 		if slices.Contains(inTemplate, k) {
@@ -179,19 +183,38 @@ func legacyKeys(template map[string]any) []*providers.Lack {
 		}
 		l := lackAt("template", k)
 		l.Summary = "Not a part of a template's body"
-		do := "Leave it out."
-		switch k {
-		case "order":
-			do = "Legacy templates (_template) are not available on Serverless: of templates that fit, the one with the highest priority counts. Write the argument priority of the index template, and leave order out."
-			l.Loss = fmt.Sprintf("The order %s of the legacy template is gone: see that the argument priority makes this template win where it shall.", text(template[k]))
-		case "index_patterns", "version":
-			do = "Legacy templates (_template) are not available on Serverless. It is an argument of the index template's block: leave it out here."
+		do, was := "", string(providers.Encode(template[k]))
+		switch {
+		case whole:
+			do = "This is a whole template and not its body: write jsondecode(…).template, and what stands beside it as arguments of the block."
+			l.Stuck = "it is a whole template and not its body, and only you can say whether the block has all of it; write jsondecode(…).template"
+		case k == "order":
+			do = legacy + ": of templates that fit, the one with the highest priority counts. Write the argument priority of the index template, and leave order out."
+			l.Loss = fmt.Sprintf("The order %s of the legacy template is gone: see that the argument priority makes this template win where it shall.", was)
+		case k == "index_patterns" || k == "version":
+			do = legacy + ". It is an argument of the index template's block: leave it out here."
+			if !same(list(template[k]), list(body[k])) {
+				l.Loss = fmt.Sprintf("The %s %s of the legacy template is gone: see that an index template has what it needs of it as its argument %s.", k, was, k)
+			}
+		default:
+			do = fmt.Sprintf("A body has %s, and no other keys.", strings.Join(inTemplate, ", "))
+			l.Stuck = "only you know where it belongs"
 		}
 		l.Detail = fmt.Sprintf("Serverless answers: [template] unknown field [%s]. %s", k, do)
-		l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: "template", Path: []string{k}}}
+		if l.Stuck == "" {
+			l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: "template", Path: []string{k}}}
+		}
 		out = append(out, l)
 	}
 	return out
+}
+
+// list is a value that may stand alone as a list.
+func list(v any) []any {
+	if l, ok := v.([]any); ok {
+		return l
+	}
+	return []any{v}
 }
 
 // atRoot are the keys of a mapping itself, besides its metadata fields.
