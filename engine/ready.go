@@ -12,10 +12,10 @@ import (
 // lacking is one thing in the files that a flavour of the server does not take.
 type lacking struct {
 	*providers.Lack
-	block *config.Block // nil: it stands in a cluster block
-	diag  Diagnostic
-	edits []config.Edit
-	group string // of its cluster, or empty
+	block  *config.Block // nil: it stands in a cluster block
+	diag   Diagnostic
+	edits  []config.Edit
+	groups []string // of its cluster
 	// stuck says why it cannot be rewritten; empty: it can.
 	stuck string
 }
@@ -121,8 +121,8 @@ func (l *lacking) compare(m *lacking) int {
 // lacking places what a kind says in the files.
 func (e *Engine) lacking(b *config.Block, cluster string, l *providers.Lack) *lacking {
 	out := &lacking{Lack: l, block: b, diag: e.blockDiagnostics(b, l.Finding)[0]}
-	if l.Group != "" {
-		out.group = cluster + " " + l.Group
+	for _, g := range l.Groups {
+		out.groups = append(out.groups, cluster+" "+g)
 	}
 	spot := e.Config.Spot(b, l.Arg, l.Path)
 	d := &out.diag
@@ -199,8 +199,8 @@ func together(all []*lacking) [][]*lacking {
 	}
 	keys := func(i int, l *lacking) []string {
 		out := []string{fmt.Sprintf("one %d", i)}
-		if l.group != "" {
-			out = append(out, "group "+l.group)
+		for _, g := range l.groups {
+			out = append(out, "group "+g)
 		}
 		for _, ed := range l.edits {
 			out = append(out, "edit "+ed.ID)

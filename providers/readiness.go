@@ -21,9 +21,9 @@ type Lack struct {
 	// Fixes rewrite the files so that nothing is lacking; nil: only a person
 	// can. Either all of them are made or none.
 	Fixes []Fix
-	// Group joins the lacks of one cluster whose fixes belong together, as
-	// those of a policy and of all that names it. Empty: it stands alone.
-	Group string
+	// Groups join the lacks of one cluster whose fixes belong together, as
+	// those of a policy and of all that names it. None: it stands alone.
+	Groups []string
 	// Stuck says why there is no fix, where that is no matter of course.
 	Stuck string
 	// Loss says what the fix means for the data: what nothing takes the place

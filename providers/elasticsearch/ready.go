@@ -29,7 +29,9 @@ func (x *index) Lacks(f providers.Flavor, peers []providers.Resource) []*provide
 	}
 	out := apiLacks(f, http.MethodPut, x.path)
 	out = append(out, settingLacks("settings", nil, object(x.body["settings"]))...)
-	if ref, ok := policyOf(x.body["settings"]); ok {
+	if ref, ok := policyOf(x.body["settings"]); ok && ref.policy == "" {
+		out = append(out, noPolicy(lackAt("settings", ref.path...), nil))
+	} else if ok {
 		out = append(out, plainReference(peers, ref, lackAt("settings", ref.path...), "index "+x.id))
 	}
 	return append(out, mappingLacks("mappings", nil, object(x.body["mappings"]), false)...)
@@ -132,7 +134,7 @@ func settingLacks(arg string, base []string, settings map[string]any) []*provide
 			l.Detail = "Serverless answers: " + serverless.NoSettings([]string{s.name}) + ". " + do
 			l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: arg, Path: path}}
 			if ref, ok := policyOf(settings); s.name == preferSetting && ok {
-				l.Group = group(ref.policy) // as long as the policy is there, it says which of the two holds
+				l.Groups = groups(ref.policy) // as long as the policy is there, it says which of the two holds
 			} else if s.name == preferSetting && text(s.value) == "false" {
 				l.Loss = "Where a policy is named beside a lifecycle, the lifecycle held, and not the policy."
 			}

@@ -20,21 +20,43 @@ const (
 
 // reference is where settings name a policy.
 type reference struct {
-	policy string
+	policy string   // empty: there is none, whatever the templates below say
 	path   []string // keys of the settings
 }
 
-// policyOf finds the policy that settings name. One that is null is none.
+// policyOf finds the policy that settings name.
 func policyOf(settings any) (reference, bool) {
 	for _, s := range eachSetting(object(settings)) {
-		if s.name == policySetting && s.value != nil {
+		if s.name == policySetting {
 			return reference{text(s.value), s.path}, true
 		}
 	}
 	return reference{}, false
 }
 
-func group(policy string) string { return "ilm_policy " + policy }
+// groups are of the policies that are there.
+func groups(policies ...string) []string {
+	var out []string
+	for _, p := range policies {
+		if g := "ilm_policy " + p; p != "" && !slices.Contains(out, g) {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// overruled are the policies that component templates name, in their order:
+// what names another one after them keeps them away, so it may not go alone.
+func overruled(peers []providers.Resource, components []string) []string {
+	var out []string
+	for _, name := range components {
+		if c, ok := find[*componentTemplate](peers, name); ok {
+			ref, _ := policyOf(c.settings())
+			out = append(out, ref.policy)
+		}
+	}
+	return out
+}
 
 func find[T providers.Resource](peers []providers.Resource, id string) (T, bool) {
 	for _, p := range peers {
@@ -55,11 +77,19 @@ func undeclared(policy string) string {
 	return fmt.Sprintf("The policy %s is not declared here, so nobody has compared it with the lifecycle: where it is and index.lifecycle.prefer_ilm is not false, it held, and from now on the lifecycle does.", policy)
 }
 
+// noPolicy is the lack of what says that there is no policy.
+func noPolicy(l *providers.Lack, over []string) *providers.Lack {
+	l.Summary, l.Groups = "Not a setting of Serverless", groups(over...)
+	l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: l.Arg, Path: l.Path}}
+	l.Detail = noPolicies + "Leave it out: there is no policy that it keeps away."
+	return l
+}
+
 // plainReference is the lack of an index, or of a template for plain indices,
 // that names a policy.
 func plainReference(peers []providers.Resource, ref reference, l *providers.Lack, who string) *providers.Lack {
 	l.Summary = "Not a setting of Serverless"
-	l.Group = group(ref.policy)
+	l.Groups = groups(ref.policy)
 	l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: l.Arg, Path: l.Path}}
 	l.Loss = fmt.Sprintf("Nothing takes the place of the policy %s for %s: only data streams have a lifecycle on Serverless.", ref.policy, who)
 	if p, ok := find[*ilmPolicy](peers, ref.policy); ok {
@@ -86,30 +116,47 @@ func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource
 		return out
 	}
 	at := lackAt("template", append([]string{"settings"}, ref.path...)...)
-	var streams, plain []string
+	var streams, plain, over []string
+	composed := false
 	for _, p := range peers {
-		if x, ok := p.(*indexTemplate); ok && slices.Contains(x.ComposedOf(), t.id) {
-			if x.forStreams() {
-				streams = append(streams, x.id)
-			} else {
-				plain = append(plain, x.id)
-			}
+		x, ok := p.(*indexTemplate)
+		if !ok {
+			continue
+		}
+		i := slices.Index(x.ComposedOf(), t.id)
+		if i < 0 {
+			continue
+		}
+		composed = true
+		over = append(over, overruled(peers, x.ComposedOf()[:i])...)
+		switch g := x.governed(peers); {
+		case g.from != t.id || !g.there:
+		case x.forStreams():
+			streams = append(streams, x.id)
+		default:
+			plain = append(plain, x.id)
 		}
 	}
-	if len(plain) > 0 || len(streams) == 0 {
-		who := "indices of its own templates elsewhere"
-		if len(plain) > 0 {
-			who = "the plain indices of " + strings.Join(plain, ", ")
-		}
-		return append(out, plainReference(peers, ref, at, who))
+	if ref.policy == "" {
+		return append(out, noPolicy(at, over))
 	}
-	at.Summary, at.Group = "Not a setting of Serverless", group(ref.policy)
+	at.Summary = "Not a setting of Serverless"
 	at.Fixes = []providers.Fix{{Do: providers.Remove, Arg: at.Arg, Path: at.Path}}
-	at.Detail = noPolicies + fmt.Sprintf("Leave it out; the lifecycle of the data streams stands in %s.", strings.Join(streams, ", "))
-	if _, known := find[*ilmPolicy](peers, ref.policy); !known {
-		at.Loss = undeclared(ref.policy)
-		at.Detail += " " + at.Loss
+	switch {
+	case len(plain) > 0:
+		plainReference(peers, ref, at, "the plain indices of "+strings.Join(plain, ", "))
+	case !composed:
+		plainReference(peers, ref, at, "indices of its own templates elsewhere")
+	case len(streams) == 0:
+		at.Detail = noPolicies + "Nothing that is composed of it here gets the policy from it: leave it out."
+	default:
+		at.Detail = noPolicies + fmt.Sprintf("Leave it out; the lifecycle of the data streams stands in %s.", strings.Join(streams, ", "))
+		if _, known := find[*ilmPolicy](peers, ref.policy); !known {
+			at.Loss = undeclared(ref.policy)
+			at.Detail += " " + at.Loss
+		}
 	}
+	at.Groups = groups(append([]string{ref.policy}, over...)...)
 	return append(out, at)
 }
 
@@ -120,10 +167,15 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 	}
 	out := t.lacks(f)
 	own, isOwn := policyOf(t.settings())
+	at, over := lackAt("template", append([]string{"settings"}, own.path...)...), overruled(peers, t.ComposedOf())
+	if isOwn && own.policy == "" {
+		return append(out, noPolicy(at, over))
+	}
 	if !t.forStreams() {
 		if isOwn {
-			at := lackAt("template", append([]string{"settings"}, own.path...)...)
-			out = append(out, plainReference(peers, own, at, "the plain indices of "+t.id))
+			plainReference(peers, own, at, "the plain indices of "+t.id)
+			at.Groups = groups(append([]string{own.policy}, over...)...)
+			out = append(out, at)
 		}
 		return out
 	}
@@ -132,10 +184,10 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 		return out
 	}
 	l := lackAt("composed_of")
-	l.Summary, l.Group = "Data stream under a policy", group(g.ref.policy)
+	l.Summary, l.Groups = "Data stream under a policy", groups(g.ref.policy)
 	if isOwn {
-		l = lackAt("template", append([]string{"settings"}, own.path...)...)
-		l.Summary, l.Group = "Not a setting of Serverless", group(g.ref.policy)
+		l = at
+		l.Summary, l.Groups = "Not a setting of Serverless", groups(append([]string{own.policy}, over...)...)
 		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Remove, Arg: l.Arg, Path: l.Path})
 	}
 	p, known := find[*ilmPolicy](peers, g.ref.policy)
@@ -174,8 +226,9 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 // governed is what says how long the data of an index template stays.
 type governed struct {
 	ref     reference
-	there   bool // there is a policy
-	prefers bool // it goes before the lifecycle
+	from    string // the component template that names it; empty: the template itself
+	there   bool   // there is a policy
+	prefers bool   // it goes before the lifecycle
 	// lifecycle is the one of the data streams, as the server puts it together;
 	// nil: none.
 	lifecycle any
@@ -184,10 +237,10 @@ type governed struct {
 // governed looks at the template and what it is composed of; the last one wins.
 func (t *indexTemplate) governed(peers []providers.Resource) governed {
 	g := governed{prefers: true}
-	take := func(x *template) {
+	take := func(from string, x *template) {
 		inner := object(x.body["template"])
 		if ref, ok := policyOf(inner["settings"]); ok {
-			g.ref, g.there = ref, true
+			g.ref, g.from, g.there = ref, from, ref.policy != ""
 		}
 		for _, s := range eachSetting(object(inner["settings"])) {
 			if s.name == preferSetting {
@@ -200,10 +253,10 @@ func (t *indexTemplate) governed(peers []providers.Resource) governed {
 	}
 	for _, name := range t.ComposedOf() {
 		if c, ok := find[*componentTemplate](peers, name); ok {
-			take(&c.template)
+			take(name, &c.template)
 		}
 	}
-	take(&t.template)
+	take("", &t.template)
 	return g
 }
 
@@ -245,7 +298,7 @@ func (p *ilmPolicy) Lacks(f providers.Flavor, peers []providers.Resource) []*pro
 		if len(users) > 0 {
 			named = "It is named by " + strings.Join(users, ", ") + "."
 		}
-		l.Group = group(p.id)
+		l.Groups = groups(p.id)
 		l.Fixes = []providers.Fix{{Do: providers.Remove}}
 		l.Loss = fmt.Sprintf("The policy %s goes, %s. %s What becomes of each part:\n\n%s", p.id, becomes, named, strings.Join(c.parts, "\n"))
 		l.Detail = strings.TrimSuffix(l.Detail, "Remove the block, or give it another cluster.") +

@@ -27,8 +27,8 @@ func lackLines(r providers.Resource, peers ...providers.Resource) []string {
 				s += " " + string(providers.Encode(f.Value))
 			}
 		}
-		if l.Group != "" {
-			s += " [" + l.Group + "]"
+		for _, g := range l.Groups {
+			s += " [" + g + "]"
 		}
 		if l.Stuck != "" {
 			s += " stuck"
@@ -72,7 +72,9 @@ func TestLacks(t *testing.T) {
 		"data stream":               {DataStream, `{"name":"a"}`, nil},
 		"pipeline":                  {IngestPipeline, `{"name":"a","processors":[]}`, nil},
 		"policy of an index":        {Index, `{"settings":{"index":{"lifecycle":{"name":"p","origination_date":1}}}}`, []string{"settings/index/lifecycle/name remove [ilm_policy p] loss"}},
-		"no policy":                 {Index, `{"settings":{"index.lifecycle.name":null}}`, nil},
+		"no policy":                 {Index, `{"settings":{"index.lifecycle.name":null}}`, []string{"settings/index.lifecycle.name remove"}},
+		"an empty policy":           {ComponentTemplate, `{"template":{"settings":{"lifecycle":{"name":""}}}}`, []string{"template/settings/lifecycle/name remove"}},
+		"no policy of a stream":     {IndexTemplate, `{"index_patterns":["a"],"data_stream":{},"template":{"settings":{"index":{"lifecycle.name":null}}}}`, []string{"template/settings/index/lifecycle.name remove"}},
 		"undeclared, a data stream": {IndexTemplate, `{"index_patterns":["a"],"data_stream":{},"template":{"settings":{"index.lifecycle.name":"p"}}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] stuck"}},
 		"undeclared, plain":         {IndexTemplate, `{"index_patterns":["a"],"template":{"settings":{"index.lifecycle.name":"p"}}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] loss"}},
 		"undeclared, with a lifecycle": {IndexTemplate, `{"index_patterns":["a"],"data_stream":{},"template":{"lifecycle":{},"settings":{"index.lifecycle.name":"p"}}}`,
@@ -109,16 +111,22 @@ func TestPolicyReaches(t *testing.T) {
 	prefers := resource(t, ComponentTemplate, nil, `{"name":"prefers","template":{"settings":{"index":{"lifecycle.prefer_ilm":"false"}}}}`)
 	const add = ` add template/lifecycle {"data_retention":"9d"} [ilm_policy p]`
 	const nothing, becomes, disputed = "and nothing takes its place", `and for data streams becomes { data_retention = "9d" }`, "yours to decide"
+	none := resource(t, ComponentTemplate, nil, `{"name":"none","template":{"settings":{"index.lifecycle.name":null}}}`)
 	for name, tt := range map[string]struct {
 		args   string
 		want   []string
 		part   []string
 		policy string
 	}{
+		"its own null wins": {`"data_stream":{},"composed_of":["later","part"],"template":{"settings":{"index.lifecycle.name":null}}`,
+			[]string{"template/settings/index.lifecycle.name remove [ilm_policy q] [ilm_policy p]"}, []string{"Nothing that is composed of it here gets the policy from it"}, nothing},
+		"a part's null wins":                 {`"data_stream":{},"composed_of":["part","none"]`, nil, []string{"Nothing that is composed of it here gets the policy from it"}, nothing},
+		"a null before it":                   {`"data_stream":{},"composed_of":["none","part"]`, []string{"composed_of" + add}, []string{"stands in t"}, becomes},
+		"plain, its null wins":               {`"composed_of":["part"],"template":{"settings":{"index.lifecycle.name":null}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p]"}, []string{"Nothing that is composed of it here"}, nothing},
 		"itself":                             {`"data_stream":{},"template":{"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove" + add}, []string{"Nothing takes"}, becomes},
 		"through a part":                     {`"data_stream":{},"composed_of":["part"]`, []string{"composed_of" + add}, []string{"the lifecycle of the data streams stands in t"}, becomes},
 		"the last part wins":                 {`"data_stream":{},"composed_of":["part","later"]`, []string{"composed_of [ilm_policy q] stuck"}, nil, nothing},
-		"its own wins":                       {`"data_stream":{},"composed_of":["later"],"template":{"settings":{"lifecycle":{"name":"p"}}}`, []string{"template/settings/lifecycle/name remove" + add}, nil, becomes},
+		"its own wins":                       {`"data_stream":{},"composed_of":["later"],"template":{"settings":{"lifecycle":{"name":"p"}}}`, []string{"template/settings/lifecycle/name remove" + add + " [ilm_policy q]"}, nil, becomes},
 		"plain":                              {`"composed_of":["part"]`, nil, []string{"Nothing takes the place of the policy p for the plain indices of t", "deleted after 9d stays"}, nothing},
 		"a lifecycle":                        {`"data_stream":{},"template":{"lifecycle":{"data_retention":"1d"},"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p] stuck"}, nil, disputed},
 		"one that is the same":               {`"data_stream":{},"template":{"lifecycle":{"data_retention":"9d"},"settings":{"index.lifecycle.name":"p"}}`, []string{"template/settings/index.lifecycle.name remove [ilm_policy p]"}, nil, becomes},
@@ -132,17 +140,26 @@ func TestPolicyReaches(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := template(tt.args)
-			peers := []providers.Resource{policy, part, later, living, same, prefers}
+			peers := []providers.Resource{policy, part, later, living, same, prefers, none}
 			if diff := cmp.Diff(tt.want, lackLines(r, peers...)); diff != "" {
 				t.Error(diff)
 			}
 			got := part.(providers.Selective).Lacks(providers.Serverless, append(peers, r))
-			if len(got) != 1 || got[0].Group != "ilm_policy p" || len(got[0].Fixes) != 1 {
+			if len(got) != 1 || got[0].Groups[0] != "ilm_policy p" || len(got[0].Fixes) != 1 {
 				t.Fatalf("%+v", got)
 			}
 			for _, text := range tt.part {
 				if !strings.Contains(got[0].Detail, text) {
 					t.Errorf("no %q in %s", text, got[0].Detail)
+				}
+			}
+			if strings.Contains(tt.args, `"none"`) {
+				want := "template/settings/index.lifecycle.name remove"
+				if strings.Contains(tt.args, `"part","none"`) {
+					want += " [ilm_policy p]"
+				}
+				if diff := cmp.Diff([]string{want}, lackLines(none, append(peers, r)...)); diff != "" {
+					t.Error(diff)
 				}
 			}
 			if got := policy.(providers.Selective).Lacks(providers.Serverless, append(peers, r)); !strings.Contains(got[0].Loss, tt.policy) {
