@@ -3,8 +3,8 @@
 // between blocks, and the places in the files that diagnostics point at. It
 // never talks to a cluster and knows no kind by name. Start reading at Load;
 // eval.go has the evaluation, which is lazy, argument by argument. The way back,
-// from a value to where it is written, is spot.go; rewrite.go changes what
-// stands there, and layout.go keeps everything around it.
+// from a value to where it is written, is spot.go; edit.go says what may change
+// there, rewrite.go changes it, and layout.go keeps everything around it.
 package config
 
 import (

@@ -38,11 +38,17 @@ type Fix struct {
 	Path []string // keys below the argument
 	// Value is what Set and Add write: a JSON value as Decode makes it.
 	Value any
-	// From is the block whose argument the value was worked out from; without a
-	// Name: none. If a variable has a part in it, the fix is not made: what
-	// depends on one would be fixed at the value that it has today.
-	From    Addr
-	FromArg string
+	// From is what the change was worked out from. If a variable has a part in
+	// any of it, the change is not made: it would fit today's value only.
+	From []Origin
+}
+
+// Origin is a part of what a block says. One whose block or part is not there
+// says nothing.
+type Origin struct {
+	Addr Addr
+	Arg  string
+	Path []string // keys below the argument
 }
 
 // Change is what a Fix does.

@@ -33,13 +33,10 @@ var ILMPolicy = &providers.Kind{
 	Resource: newILMPolicy,
 }
 
-type ilmPolicy struct {
-	rest
-	addr providers.Addr
-}
+type ilmPolicy struct{ rest }
 
 func newILMPolicy(in providers.Instance) (providers.Resource, error) {
-	r := &ilmPolicy{newREST(in, "/_ilm/policy/{name}", []string{"{name}"}, canonicalPolicy), in.Addr}
+	r := &ilmPolicy{newREST(in, "/_ilm/policy/{name}", []string{"{name}"}, canonicalPolicy)}
 	r.since = "index lifecycle management is part of Elasticsearch since 6.6; Serverless and OpenSearch have other ways"
 	if in.Stored != nil {
 		return r, nil

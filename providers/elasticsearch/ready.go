@@ -30,9 +30,9 @@ func (x *index) Lacks(f providers.Flavor, peers []providers.Resource) []*provide
 	out := apiLacks(f, http.MethodPut, x.path)
 	out = append(out, settingLacks("settings", nil, object(x.body["settings"]))...)
 	if ref, ok := policyOf(x.body["settings"]); ok && ref.policy == "" {
-		out = append(out, noPolicy(lackAt("settings", ref.path...), nil))
+		out = append(out, noPolicy(lackAt("settings", ref.path...), nil, x.origin("settings", ref.path)))
 	} else if ok {
-		out = append(out, plainReference(peers, ref, lackAt("settings", ref.path...), "index "+x.id))
+		out = append(out, plainReference(peers, ref, lackAt("settings", ref.path...), "index "+x.id, x.origin("settings", ref.path)))
 	}
 	return append(out, mappingLacks("mappings", nil, object(x.body["mappings"]), false)...)
 }

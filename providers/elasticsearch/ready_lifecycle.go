@@ -78,19 +78,19 @@ func undeclared(policy string) string {
 }
 
 // noPolicy is the lack of what says that there is no policy.
-func noPolicy(l *providers.Lack, over []string) *providers.Lack {
+func noPolicy(l *providers.Lack, over []string, from ...providers.Origin) *providers.Lack {
 	l.Summary, l.Groups = "Not a setting of Serverless", groups(over...)
-	l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: l.Arg, Path: l.Path}}
+	l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: l.Arg, Path: l.Path, From: from}}
 	l.Detail = noPolicies + "Leave it out: there is no policy that it keeps away."
 	return l
 }
 
 // plainReference is the lack of an index, or of a template for plain indices,
 // that names a policy.
-func plainReference(peers []providers.Resource, ref reference, l *providers.Lack, who string) *providers.Lack {
+func plainReference(peers []providers.Resource, ref reference, l *providers.Lack, who string, from ...providers.Origin) *providers.Lack {
 	l.Summary = "Not a setting of Serverless"
 	l.Groups = groups(ref.policy)
-	l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: l.Arg, Path: l.Path}}
+	l.Fixes = []providers.Fix{{Do: providers.Remove, Arg: l.Arg, Path: l.Path, From: from}}
 	l.Loss = fmt.Sprintf("Nothing takes the place of the policy %s for %s: only data streams have a lifecycle on Serverless.", ref.policy, who)
 	if p, ok := find[*ilmPolicy](peers, ref.policy); ok {
 		c := convert(p)
@@ -117,7 +117,7 @@ func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource
 	}
 	at := lackAt("template", append([]string{"settings"}, ref.path...)...)
 	var streams, plain, over []string
-	composed := false
+	from, composed := []providers.Origin{t.origin("template", at.Path)}, false
 	for _, p := range peers {
 		x, ok := p.(*indexTemplate)
 		if !ok {
@@ -125,12 +125,15 @@ func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource
 		}
 		i := slices.Index(x.ComposedOf(), t.id)
 		if i < 0 {
+			from = append(from, x.origin("composed_of", nil))
 			continue
 		}
 		composed = true
 		over = append(over, overruled(peers, x.ComposedOf()[:i])...)
-		switch g := x.governed(peers); {
-		case g.from != t.id || !g.there:
+		g := x.governed(peers)
+		from = append(from, g.from...)
+		switch {
+		case g.by != t.id || !g.there:
 		case x.forStreams():
 			streams = append(streams, x.id)
 		default:
@@ -138,15 +141,15 @@ func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource
 		}
 	}
 	if ref.policy == "" {
-		return append(out, noPolicy(at, over))
+		return append(out, noPolicy(at, over, from...))
 	}
 	at.Summary = "Not a setting of Serverless"
-	at.Fixes = []providers.Fix{{Do: providers.Remove, Arg: at.Arg, Path: at.Path}}
+	at.Fixes = []providers.Fix{{Do: providers.Remove, Arg: at.Arg, Path: at.Path, From: from}}
 	switch {
 	case len(plain) > 0:
-		plainReference(peers, ref, at, "the plain indices of "+strings.Join(plain, ", "))
+		plainReference(peers, ref, at, "the plain indices of "+strings.Join(plain, ", "), from...)
 	case !composed:
-		plainReference(peers, ref, at, "indices of its own templates elsewhere")
+		plainReference(peers, ref, at, "indices of its own templates elsewhere", from...)
 	case len(streams) == 0:
 		at.Detail = noPolicies + "Nothing that is composed of it here gets the policy from it: leave it out."
 	default:
@@ -168,18 +171,18 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 	out := t.lacks(f)
 	own, isOwn := policyOf(t.settings())
 	at, over := lackAt("template", append([]string{"settings"}, own.path...)...), overruled(peers, t.ComposedOf())
+	g := t.governed(peers)
 	if isOwn && own.policy == "" {
-		return append(out, noPolicy(at, over))
+		return append(out, noPolicy(at, over, g.from...))
 	}
 	if !t.forStreams() {
 		if isOwn {
-			plainReference(peers, own, at, "the plain indices of "+t.id)
+			plainReference(peers, own, at, "the plain indices of "+t.id, g.from...)
 			at.Groups = groups(append([]string{own.policy}, over...)...)
 			out = append(out, at)
 		}
 		return out
 	}
-	g := t.governed(peers)
 	if !g.there {
 		return out
 	}
@@ -188,7 +191,7 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 	if isOwn {
 		l = at
 		l.Summary, l.Groups = "Not a setting of Serverless", groups(append([]string{own.policy}, over...)...)
-		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Remove, Arg: l.Arg, Path: l.Path})
+		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Remove, Arg: l.Arg, Path: l.Path, From: g.from})
 	}
 	p, known := find[*ilmPolicy](peers, g.ref.policy)
 	switch {
@@ -218,7 +221,7 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 		}
 		l.Detail += "Write into template:\n\n    lifecycle = " + providers.HCL(c.lifecycle)
 		l.Fixes = append(l.Fixes, providers.Fix{Do: providers.Add, Arg: "template", Path: []string{"lifecycle"},
-			Value: c.lifecycle, From: p.addr, FromArg: "policy"})
+			Value: c.lifecycle, From: g.from})
 	}
 	return append(out, l)
 }
@@ -226,29 +229,37 @@ func (t *indexTemplate) Lacks(f providers.Flavor, peers []providers.Resource) []
 // governed is what says how long the data of an index template stays.
 type governed struct {
 	ref     reference
-	from    string // the component template that names it; empty: the template itself
+	by      string // the component template that names it; empty: the template itself
 	there   bool   // there is a policy
 	prefers bool   // it goes before the lifecycle
 	// lifecycle is the one of the data streams, as the server puts it together;
 	// nil: none.
 	lifecycle any
+	from      []providers.Origin // of all this
+}
+
+func (r *rest) origin(arg string, path []string) providers.Origin {
+	return providers.Origin{Addr: r.addr, Arg: arg, Path: path}
 }
 
 // governed looks at the template and what it is composed of; the last one wins.
 func (t *indexTemplate) governed(peers []providers.Resource) governed {
-	g := governed{prefers: true}
-	take := func(from string, x *template) {
-		inner := object(x.body["template"])
-		if ref, ok := policyOf(inner["settings"]); ok {
-			g.ref, g.from, g.there = ref, from, ref.policy != ""
-		}
-		for _, s := range eachSetting(object(inner["settings"])) {
-			if s.name == preferSetting {
+	g := governed{prefers: true, from: []providers.Origin{t.origin("data_stream", nil), t.origin("composed_of", nil)}}
+	take := func(by string, x *template) {
+		for _, s := range eachSetting(object(x.settings())) {
+			switch s.name {
+			case policySetting:
+				g.ref, g.by, g.there = reference{text(s.value), s.path}, by, text(s.value) != ""
+			case preferSetting:
 				g.prefers = text(s.value) != "false"
+			default:
+				continue
 			}
+			g.from = append(g.from, x.origin("template", append([]string{"settings"}, s.path...)))
 		}
-		if l, ok := inner["lifecycle"]; ok {
+		if l, ok := object(x.body["template"])["lifecycle"]; ok {
 			g.lifecycle = overlay(g.lifecycle, l)
+			g.from = append(g.from, x.origin("template", []string{"lifecycle"}))
 		}
 	}
 	for _, name := range t.ComposedOf() {
@@ -257,6 +268,9 @@ func (t *indexTemplate) governed(peers []providers.Resource) governed {
 		}
 	}
 	take("", &t.template)
+	if p, ok := find[*ilmPolicy](peers, g.ref.policy); ok && t.forStreams() && (g.prefers || g.lifecycle == nil) {
+		g.from = append(g.from, p.origin("policy", nil))
+	}
 	return g
 }
 

@@ -16,6 +16,7 @@ import (
 // rest is a providers.Resource that one PUT makes, one GET reads and one
 // DELETE removes. Most kinds are a rest with a canonical form.
 type rest struct {
+	addr    providers.Addr
 	cluster providers.Cluster
 	id      string
 	path    string // "/_ingest/pipeline/orders"
@@ -31,6 +32,7 @@ type rest struct {
 // path and answer, {name} is the object's name.
 func newREST(in providers.Instance, path string, answer []string, canonical func(map[string]any) map[string]any, notInBody ...string) rest {
 	r := rest{
+		addr:      in.Addr,
 		cluster:   in.Cluster(in.Args.GetAttr("cluster")),
 		id:        str(in, "name"),
 		canonical: canonical,
