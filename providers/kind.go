@@ -422,11 +422,18 @@ type Verification struct {
 	Missing     int64        `json:"missing"`
 	Different   int64        `json:"different"`
 	Extra       int64        `json:"extra"`
+	Unopened    int64        `json:"unopened,omitempty"` // not looked at, because too much differs
 	Refused     int64        `json:"refused,omitempty"` // known to be missing, or there as they were before
 	Newer       int64        `json:"newer_on_source,omitempty"`
 	Deleted     int64        `json:"deleted_on_source,omitempty"` // on the destination still
 	Examples    []Difference `json:"examples,omitempty"`
 	Notes       []string     `json:"notes,omitempty"` // "contents were not compared, because …"
+}
+
+// Same says whether nothing was found that differs, and nothing that may differ
+// was left unopened.
+func (v Verification) Same() bool {
+	return v.Missing == 0 && v.Different == 0 && v.Extra == 0 && v.Unopened == 0
 }
 
 // Difference is one document that is not the same on both sides.

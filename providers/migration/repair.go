@@ -29,8 +29,11 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 			"The script runs in _reindex only. Begin again with \"esmig apply -restart ADDR\".")
 	}
 	found, err := t.compareAll(ctx, j, d, &v)
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return done, v, err
+	}
+	if len(found) == 0 {
+		return done, v, t.verdict(v)
 	}
 	r := &repair{task: t, deleteExtra: deleteExtra}
 	for some := range slices.Chunk(found, r.size(d)) {

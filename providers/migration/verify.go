@@ -205,14 +205,18 @@ func (t *task) refreshDestination(ctx context.Context) error {
 	return err
 }
 
-// verdict is the error of a verification that found a difference.
+// verdict is the error of a verification that found a difference, or that has
+// not looked at everything that differs.
 func (t *task) verdict(v providers.Verification) error {
-	if v.Missing == 0 && v.Different == 0 && v.Extra == 0 {
+	if v.Same() {
 		return nil
 	}
 	more := ""
 	if v.Extra > 0 {
 		more = fmt.Sprintf(", %s on the destination only", humanize.Comma(v.Extra))
+	}
+	if v.Unopened > 0 {
+		more += fmt.Sprintf("; %s more were not looked at, because too much differs", humanize.Comma(v.Unopened))
 	}
 	f := providers.NewError("verification", "dest.index", "Verification found a difference",
 		fmt.Sprintf("%s/%s is not what %s/%s is: %s missing, %s different of %s compared%s.", t.dstName, t.destIndex, t.srcName, t.index,

@@ -37,10 +37,13 @@ type comparison struct {
 	left int64
 	// oneSided: what only the destination has is not looked at.
 	oneSided bool
-	// cutOff: so much differs that not all of it was looked into. unopened
-	// documents of the source are in such buckets.
-	cutOff      bool
-	unopened    int64
+	// cutOff: so much differs that not all of it was looked into.
+	cutOff bool
+	// unopened documents of the source were not looked at. beyond: the counts
+	// say that the destination has some that were not copied; unsorted ones of
+	// them were not looked at either.
+	unopened, unsorted int64
+	beyond             bool
 	done, total atomic.Int64
 }
 
@@ -107,13 +110,20 @@ func (c *comparison) prepare(ctx context.Context, contents bool) (err error) {
 func (c *comparison) run(ctx context.Context) error {
 	unfinished := slices.ContainsFunc(c.peers, func(p providers.Peer) bool { return p.Done == nil })
 	if c.existing != "keep" && c.existing != "overwrite" && len(c.peers) == 0 {
-		if err := c.whole(ctx); err != nil || !c.cutOff || c.query == nil {
+		if err := c.whole(ctx); err != nil || !c.cutOff {
 			return err
 		}
+		c.found = slices.DeleteFunc(c.found, func(m *mismatch) bool { return m.what != extra })
+		c.left, c.v.Compared = 0, 0
+		if err := c.oneWay(ctx); err != nil {
+			return err
+		}
+		if c.query == nil {
+			return c.unsort(ctx)
+		}
 		// So much differs that it may be what a former, wider query has left.
-		c.found, c.updated, c.left, c.v.Compared, c.unopened = nil, 0, 0, 0, 0
 		c.v.Notes = append(c.v.Notes, "documents that only the destination has were not looked for, because there are too many that the query does not select")
-		return c.oneWay(ctx)
+		return nil
 	}
 	if err := c.oneWay(ctx); err != nil {
 		return err
@@ -142,8 +152,39 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil || here <= all {
 		return err
 	}
-	c.found, c.updated, c.v.Compared, c.unopened, c.oneSided = nil, 0, 0, 0, false
-	return c.whole(ctx)
+	own, compared, unopened := c.found, c.v.Compared, c.unopened
+	c.found, c.updated, c.unopened, c.oneSided = nil, 0, 0, false
+	if err := c.whole(ctx); err != nil || !c.cutOff {
+		return err
+	}
+	for _, m := range c.found {
+		if m.what == extra {
+			own = append(own, m)
+		}
+	}
+	c.found, c.left, c.v.Compared, c.unopened = own, 0, compared, unopened
+	return c.unsort(ctx)
+}
+
+// unsort counts what is on the destination beyond all that the copies have
+// created, where it could not be looked at one by one. Old contents of documents
+// that were changed or deleted on the source were created by them.
+func (c *comparison) unsort(ctx context.Context) error {
+	here, err := c.dest.count(ctx)
+	for _, s := range c.sources {
+		here -= s.created
+	}
+	extras := int64(0)
+	for _, m := range c.found {
+		switch m.what {
+		case missing:
+			here++ // it was copied, and another is there for it
+		case extra:
+			extras++
+		}
+	}
+	c.beyond, c.unsorted = here > 0, max(0, here-extras)
+	return err
 }
 
 // count counts what a side is made of.
@@ -236,7 +277,7 @@ func (c *comparison) tell(contents bool) {
 			v.Examples = append(v.Examples, m.diff[:n]...)
 		}
 	}
-	if len(c.sources) == 1 && v.Extra > 0 && v.Extra <= c.d.Result.Created-v.Compared-c.updated {
+	if len(c.sources) == 1 && !c.beyond && v.Extra > 0 && v.Extra <= c.d.Result.Created-v.Compared-c.updated {
 		v.Notes = append(v.Notes, fmt.Sprintf("%s %s deleted on the source since the copy and still on the destination",
 			humanize.Comma(v.Extra), plural(int(v.Extra), "document was", "documents were")))
 		v.Deleted, v.Extra = v.Extra, 0
@@ -245,12 +286,16 @@ func (c *comparison) tell(contents bool) {
 		v.Notes = append(v.Notes, fmt.Sprintf("%s %s left on the destination from before the query was narrowed",
 			humanize.Comma(c.left), plural(int(c.left), "document was", "documents were")))
 	}
-	v.Identical = max(0, v.Compared-v.Missing-v.Different-c.unopened)
+	v.Identical = max(0, v.Compared-v.Missing-v.Different)
+	v.Unopened = c.unopened + c.unsorted
 	if !contents {
 		v.Compared, v.Identical = 0, 0
 	}
 	if c.unopened > 0 {
 		v.Notes = append(v.Notes, fmt.Sprintf("more differs than was looked into: %s documents are in parts that differ and were not told apart", humanize.Comma(c.unopened)))
+	}
+	if c.unsorted > 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("more differs than was looked into: the destination holds %s documents that the last copy did not create, and they were not looked at", humanize.Comma(c.unsorted)))
 	}
 }
 

@@ -344,6 +344,44 @@ func TestFullNarrows(t *testing.T) {
 	})
 }
 
+// Where more differs than is looked into, for good reasons, one that is lost is
+// found all the same, and what nobody copied is at least told.
+func TestFullCutOff(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name = "dig-cut-off"
+		w.fresh(t, name, 1)
+		docs := ids(1000, 3800)
+		put(t, w.admin, name, 1, docs...)
+		task := digestTask(t, w, copying(name, name))
+		task.big, task.opened = 1000, 100
+		_, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, w.admin, name, 2, docs[:2700]...)
+		v, err := task.Verify(t.Context(), newJournal(), sum)
+		if err != nil || v.Newer != 2700 || v.Compared != 100 || v.Identical != 100 || v.Unopened != 0 {
+			t.Errorf("%+v, %v", v, err)
+		}
+		put(t, w.target, name, 1, "stranger 1", "stranger 2")
+		v, err = task.Verify(t.Context(), newJournal(), sum)
+		if !errors.Is(err, providers.ErrVerify) || v.Extra+v.Unopened < 2 || v.Missing+v.Different != 0 || v.Identical != 100 || v.Same() {
+			t.Errorf("strangers: %+v, %v", v, err)
+		}
+		remove(t, w.target, name, "stranger 1", "")
+		remove(t, w.target, name, "stranger 2", "")
+		last := docs[2700+slices.IndexFunc(docs[2700:], func(id string) bool { return bucketOf(digestID(id), 0) > 900 })]
+		remove(t, w.target, name, last, "")
+		v, err = task.Verify(t.Context(), newJournal(), sum)
+		if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || v.Different+v.Extra != 0 || cmp.Diff([]providers.Difference{{What: missing, ID: last}}, v.Examples) != "" {
+			t.Errorf("one lost: %+v, %v", v, err)
+		}
+		if got, v, err := task.Repair(t.Context(), newJournal(), sum, false); err != nil || got.Created != 1 || v.Identical != 100 {
+			t.Errorf("repaired: %+v %+v, %v", got, v, err)
+		}
+	})
+}
+
 // A query that was narrowed leaves documents on the destination: they are no
 // difference, and what is wrong among the others is found all the same.
 func TestFullAfterNarrowedQuery(t *testing.T) {

@@ -64,9 +64,6 @@ func (c *comparison) open(ctx context.Context, from, to *sums) ([]digested, erro
 		n := min(step, len(buckets))
 		if round == mostRounds || len(out) > c.opened {
 			c.cutOff = true
-			for _, b := range buckets {
-				c.unopened += from.Count[b]
-			}
 			break
 		}
 		suspects, err := c.look(ctx, digestParams{Only: append(slices.Clone(only), buckets[:n])})

@@ -45,6 +45,7 @@ type side struct {
 	// What a source's destination has refused, and what of it is left behind.
 	refusals refusedDocs
 	left     *leftBehind
+	created  int64 // by the copy
 }
 
 // part is one concrete index of a side.
@@ -83,7 +84,7 @@ func (t *task) destinationSide(ctx context.Context) (*side, error) {
 // sourceSide is what a finished migration took. What was written since is not
 // part of it.
 func (t *task) sourceSide(d done) *side {
-	s := &side{task: t, title: t.srcName + "/" + t.index, run: d.Run, refusals: d.Refused, left: d.left}
+	s := &side{task: t, title: t.srcName + "/" + t.index, run: d.Run, refusals: d.Refused, left: d.left, created: d.Result.Created}
 	for _, x := range d.Indices {
 		s.parts = append(s.parts, &part{x: x})
 	}

@@ -48,7 +48,11 @@ func (j *JUnit) Show(r engine.Record) {
 		c := junitCase{Name: e.Addr.String(), Class: junitName, Time: seconds(e.Seconds), Out: outcome(e)}
 		if !e.Same {
 			v := e.Verification
-			c.Failure = &junitFault{Message: fmt.Sprintf("%d missing, %d different, %d extra", v.Missing, v.Different, v.Extra), Text: examples(v)}
+			text := fmt.Sprintf("%d missing, %d different, %d extra", v.Missing, v.Different, v.Extra)
+			if v.Unopened > 0 {
+				text += fmt.Sprintf(", %d not looked at", v.Unopened)
+			}
+			c.Failure = &junitFault{Message: text, Text: examples(v)}
 		}
 		j.cases = append(j.cases, c)
 	case engine.StepFailed:

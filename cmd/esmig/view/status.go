@@ -45,11 +45,15 @@ func (p *printer) migration(m engine.MigrationStatus) {
 	}
 	switch v := m.Verified; {
 	case v == nil:
-	case v.Missing+v.Different+v.Extra == 0:
+	case v.Same():
 		p.wrapped(4, fmt.Sprintf("verified: %s of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Source)))
 	default:
-		p.wrapped(4, fmt.Sprintf("not the same on both sides: %s missing, %s different, %s only on the destination",
-			humanize.Comma(v.Missing), humanize.Comma(v.Different), humanize.Comma(v.Extra)))
+		text := fmt.Sprintf("not the same on both sides: %s missing, %s different, %s only on the destination",
+			humanize.Comma(v.Missing), humanize.Comma(v.Different), humanize.Comma(v.Extra))
+		if v.Unopened > 0 {
+			text += ", " + humanize.Comma(v.Unopened) + " not looked at"
+		}
+		p.wrapped(4, text)
 	}
 	if m.Trouble != "" {
 		p.wrapped(4, "what runs there is not known: "+m.Trouble)

@@ -270,7 +270,7 @@ func (s *story) differences(e engine.VerifyDone) {
 	for _, k := range []struct {
 		what, label string
 		n           int64
-	}{{"missing", "missing on " + where, v.Missing}, {"different", "different", v.Different}, {"extra", "only on " + where, v.Extra}} {
+	}{{"missing", "missing on " + where, v.Missing}, {"different", "different", v.Different}, {"extra", "only on " + where, v.Extra}, {"", "not looked at", v.Unopened}} {
 		if k.n == 0 {
 			continue
 		}
@@ -290,7 +290,7 @@ func (s *story) differences(e engine.VerifyDone) {
 			s.line("   ", label[:len(label)-1])
 		}
 	}
-	if v.Missing+v.Different > 0 || v.Extra == 0 {
+	if v.Missing+v.Different > 0 || v.Extra+v.Unopened == 0 {
 		s.line("   ", cleanf(`"esmig repair %s" copies just these again.`, quoted(e.Addr)))
 	}
 	if v.Extra > 0 {
