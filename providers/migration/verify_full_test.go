@@ -382,6 +382,44 @@ func TestFullCutOff(t *testing.T) {
 	})
 }
 
+// An alias that stands for another index since, or for none, hides nothing.
+func TestFullAliasMoved(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name, one, two, alias = "dig-moved", "dig-moved-1", "dig-moved-2", "dig-moved-all"
+		docs := ids(0, 20)
+		swap := func(actions ...any) { must(t, w.admin, "POST", "/_aliases", object{"actions": actions}) }
+		for _, moved := range [][]any{
+			{object{"remove": object{"index": one, "alias": alias}}, object{"add": object{"index": two, "alias": alias}}},
+			{object{"remove": object{"index": one, "alias": alias}}},
+		} {
+			for _, x := range []string{name, one, two} {
+				w.fresh(t, x, 1)
+			}
+			put(t, w.admin, one, 1, docs...)
+			put(t, w.admin, two, 1, docs...)
+			swap(object{"add": object{"index": one, "alias": alias}})
+			task := digestTask(t, w, copying(alias, name))
+			_, sum, err := task.Run(t.Context(), newJournal())
+			if err != nil {
+				t.Fatal(err)
+			}
+			swap(moved...)
+			if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 20 {
+				t.Errorf("%+v, %v", v, err)
+			}
+			remove(t, w.target, name, docs[7], "")
+			must(t, w.target, "PUT", "/"+name+"/_doc/"+url.PathEscape(docs[8])+"?refresh=true&version=1&version_type=external_gte", `{"n":9}`)
+			v, err := task.Verify(t.Context(), newJournal(), sum)
+			if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || v.Different != 1 || v.Extra != 0 || v.Identical != 18 {
+				t.Errorf("%+v, %v", v, err)
+			}
+			if got, v, err := task.Repair(t.Context(), newJournal(), sum, true); err != nil || got != (providers.Repaired{Created: 1, Updated: 1}) || v.Identical != 20 {
+				t.Errorf("%+v %+v, %v", got, v, err)
+			}
+		}
+	})
+}
+
 // A query that was narrowed leaves documents on the destination: they are no
 // difference, and what is wrong among the others is found all the same.
 func TestFullAfterNarrowedQuery(t *testing.T) {

@@ -238,8 +238,9 @@ func (c *comparison) classify(ctx context.Context, suspects []digested) error {
 // judge looks at documents on both sides.
 func (c *comparison) judge(ctx context.Context, ids []string) error {
 	type origin struct {
-		hit  hit
-		side *side
+		hit     hit
+		side    *side
+		written bool // since the copy
 	}
 	from, newer := map[string][]origin{}, map[string]bool{}
 	for _, s := range c.sources {
@@ -251,15 +252,16 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 		if err != nil {
 			return err
 		}
-		for _, h := range since {
+		arrived, err := s.arrivedAmong(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, h := range append(arrived, since...) {
 			newer[h.key()] = true
 		}
 		for _, h := range hits {
-			if s.has(h.Index) {
-				from[h.ID] = append(from[h.ID], origin{h, s})
-			} else {
-				newer[h.key()] = true // in an index that was not there
-			}
+			written := slices.ContainsFunc(since, func(n hit) bool { return n.Index == h.Index && n.key() == h.key() })
+			from[h.ID] = append(from[h.ID], origin{h, s, written})
 		}
 	}
 	hits, err := c.dest.lookup(ctx, ids, nil)
@@ -277,7 +279,7 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		there := to[id]
 		for _, o := range from[id] {
-			if newer[o.hit.key()] {
+			if o.written {
 				continue
 			}
 			at := slices.IndexFunc(there, func(h hit) bool { return h.key() == o.hit.key() })
@@ -326,7 +328,7 @@ func (c *comparison) leftAmong(ctx context.Context, ids []string) (map[string]bo
 		if s.query == nil || c.oneSided {
 			continue
 		}
-		names := &side{task: s.task, title: s.title}
+		names := &side{task: s.task, title: s.title, run: s.run, parts: s.parts}
 		hits, err := names.lookup(ctx, ids, object{"bool": object{"must_not": []any{s.query}}})
 		if err != nil {
 			return nil, err
@@ -380,9 +382,42 @@ func (s *side) withContents() *side {
 	return &side{task: s.task, title: s.title, run: s.run, contents: true, parts: s.parts, note: s.note}
 }
 
-// lookup gets all documents with these ids that match query, with contents if
-// the side has them, and with what a write that must not overwrite needs.
-func (s *side) lookup(ctx context.Context, ids []string, query any) ([]hit, error) {
+// lookup gets all documents with these ids that match query. Those of a source
+// are looked for in the indices that were copied: the alias in the file may
+// stand for others by now.
+func (s *side) lookup(ctx context.Context, ids []string, query any) (out []hit, err error) {
+	if s.run == "" {
+		out, err = s.find(ctx, s.index, ids, query)
+		if errors.Is(err, providers.ErrNotFound) {
+			return nil, nil
+		}
+		return out, err
+	}
+	for _, p := range s.parts {
+		hits, err := s.find(ctx, p.x.Name, ids, all(query, p.x.Filter))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, hits...)
+	}
+	return out, nil
+}
+
+// arrivedAmong finds those that are in indices which were not there when the
+// copy was made, and are found under the source's name now.
+func (s *side) arrivedAmong(ctx context.Context, ids []string) ([]hit, error) {
+	if s.run == "" || len(s.parts) == 1 && s.has(s.index) {
+		return nil, nil
+	}
+	names := &side{task: s.task, title: s.title}
+	hits, err := names.lookup(ctx, ids, s.query)
+	return slices.DeleteFunc(hits, func(h hit) bool { return s.has(h.Index) }), err
+}
+
+// find gets all documents of an index with these ids that match query, with
+// contents if the side has them, and with what a write that must not overwrite
+// needs.
+func (s *side) find(ctx context.Context, index string, ids []string, query any) ([]hit, error) {
 	info, err := s.src.Info(ctx)
 	if err != nil {
 		return nil, err
@@ -397,10 +432,7 @@ func (s *side) lookup(ctx context.Context, ids []string, query any) ([]hit, erro
 	} else if filter := s.sourceFilter(info); filter != nil {
 		body["_source"] = filter
 	}
-	a, err := search(ctx, s.src, s.index, -1, body)
-	if errors.Is(err, providers.ErrNotFound) {
-		return nil, nil
-	}
+	a, err := search(ctx, s.src, index, -1, body)
 	if n := len(a.Hits.Hits); err == nil && int64(n) < int64(a.Hits.Total) {
 		err = fmt.Errorf("%s holds %d documents under %d ids, which is more than can be looked at", s.title, a.Hits.Total, len(ids))
 	}
