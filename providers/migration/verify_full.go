@@ -152,6 +152,10 @@ func (c *comparison) run(ctx context.Context) error {
 	if err != nil || here <= all {
 		return err
 	}
+	if why, err := c.peersAlter(ctx); err != nil || why != "" {
+		c.v.Notes = append(c.v.Notes, "documents that only the destination has were not looked for, because "+why)
+		return err
+	}
 	own, compared, unopened := c.found, c.v.Compared, c.unopened
 	c.found, c.updated, c.unopened, c.oneSided = nil, 0, 0, false
 	if err := c.whole(ctx); err != nil || !c.cutOff {
@@ -185,6 +189,30 @@ func (c *comparison) unsort(ctx context.Context) error {
 	}
 	c.beyond, c.unsorted = here > 0, max(0, here-extras)
 	return err
+}
+
+// peersAlter says why what a peer has brought cannot be compared with its
+// source as this migration's own is; empty: it can.
+func (c *comparison) peersAlter(ctx context.Context) (string, error) {
+	for _, s := range c.sources[1:] {
+		d := done{}
+		for _, p := range s.parts {
+			d.Indices = append(d.Indices, p.x)
+		}
+		why, err := s.whyNotContents(ctx, d)
+		switch {
+		case err != nil:
+			return "", err
+		case s.existing == "keep" || s.existing == "overwrite":
+			why = "the destination held documents before"
+		case s.script == nil && s.pipeline == "" && !c.own.contents: // ids are the same
+			why = ""
+		}
+		if why != "" {
+			return s.addr.String() + " copies into the destination, too, and " + why, nil
+		}
+	}
+	return "", nil
 }
 
 // count counts what a side is made of.

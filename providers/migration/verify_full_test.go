@@ -511,6 +511,46 @@ func TestFullShared(t *testing.T) {
 	})
 }
 
+// What a pipeline makes of another migration's documents is no difference, and
+// repair leaves it alone.
+func TestFullSharedWithPipeline(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name, pipeline = "dig-piped", "dig-piped"
+		for _, x := range []string{name, "dig-plain", "dig-secret"} {
+			w.fresh(t, x, 1)
+		}
+		must(t, w.target, "PUT", "/_ingest/pipeline/"+pipeline, object{"processors": []any{object{"remove": object{"field": "of"}}}})
+		t.Cleanup(func() {
+			drop(t, w.target, name)
+			drop(t, w.target, "_ingest/pipeline/"+pipeline)
+		})
+		put(t, w.admin, "dig-plain", 1, ids(0, 20)...)
+		put(t, w.admin, "dig-secret", 1, ids(20, 50)...)
+		one, two := digestTask(t, w, copying("dig-plain", name)), digestTask(t, w, with(copying("dig-secret", name), "dest", "pipeline", cty.StringVal(pipeline)))
+		_, sumOne, err := one.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, sumTwo, err := two.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.Share([]providers.Peer{{Task: two, Done: sumTwo}})
+		put(t, w.admin, "dig-secret", 2, "d 30/ü")
+		want := contents(t, w.target, name)
+		v, err := one.Verify(t.Context(), newJournal(), sumOne)
+		if err != nil || v.Identical != 20 || !strings.Contains(strings.Join(v.Notes, "\n"), "pipeline "+pipeline+" changes them") {
+			t.Errorf("%+v, %v", v, err)
+		}
+		if got, v, err := one.Repair(t.Context(), newJournal(), sumOne, true); err != nil || got != (providers.Repaired{}) {
+			t.Errorf("%+v %+v, %v", got, v, err)
+		}
+		if diff := cmp.Diff(want, contents(t, w.target, name)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // Documents that were there before are not judged.
 func TestFullKeeps(t *testing.T) {
 	inDigestWorlds(t, func(t *testing.T, w digestWorld) {

@@ -297,7 +297,8 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 			if at >= 0 {
 				there = slices.Delete(slices.Clone(there), at, at+1)
 			}
-			if (m.what == missing || len(m.diff) > 0) && !o.side.left.has(o.hit) {
+			// What is wrong with those of a peer, its own verification tells.
+			if o.side == c.own && (m.what == missing || len(m.diff) > 0) && !c.own.left.has(o.hit) {
 				c.found = append(c.found, m.light())
 			}
 		}
