@@ -423,7 +423,7 @@ type Verification struct {
 	Different   int64        `json:"different"`
 	Extra       int64        `json:"extra"`
 	Unopened    int64        `json:"unopened,omitempty"` // not looked at, because too much differs
-	Refused     int64        `json:"refused,omitempty"` // known to be missing, or there as they were before
+	Refused     int64        `json:"refused,omitempty"`  // known to be missing, or there as they were before
 	Newer       int64        `json:"newer_on_source,omitempty"`
 	Deleted     int64        `json:"deleted_on_source,omitempty"` // on the destination still
 	Examples    []Difference `json:"examples,omitempty"`

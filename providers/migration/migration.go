@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -212,9 +213,7 @@ func newTask(in providers.Instance) (*task, error) {
 		errs = append(errs, sameIndex(t.destIndex))
 	}
 	source := scriptSource(t.script)
-	t.changesID = strings.Contains(source, "_id")
-	t.dropsIt = strings.Contains(source, "ctx.op") || strings.Contains(source, "ctx['op']")
-	t.changesVersion = strings.Contains(source, "_version")
+	t.changesID, t.dropsIt, t.changesVersion = names(source, "_id"), names(source, "op"), names(source, "_version")
 	t.declared = t.canonical()
 	if len(errs) == 1 {
 		return nil, errs[0]
@@ -239,6 +238,12 @@ func scriptSource(script any) string {
 	m, _ := script.(map[string]any)
 	s, _ := m["source"].(string)
 	return s
+}
+
+// names says whether a script names this metadata of a document: ctx._id, and
+// not ctx._source.user_id.
+func names(script, metadata string) bool {
+	return regexp.MustCompile(`\bctx\s*(\??\.\s*` + metadata + `\b|\[\s*['"]` + metadata + `['"]\s*\]|\.\s*put\s*\(\s*['"]` + metadata + `['"])`).MatchString(script)
 }
 
 type object = map[string]any

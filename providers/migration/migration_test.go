@@ -339,3 +339,23 @@ func TestSlowBySettings(t *testing.T) {
 		}
 	}
 }
+
+// Only the metadata counts, not a field whose name looks like it.
+func TestScriptNames(t *testing.T) {
+	for script, want := range map[string][3]bool{
+		`ctx._source.remove('user_id')`:                       {},
+		`ctx._source.user_id = ctx._source['x_id']`:           {},
+		`ctx._source._version = 1; ctx._source.ctx_op = 'op'`: {},
+		`ctx._id = 'x'`:            {true, false, false},
+		`ctx [ "_id" ] = 'x'`:      {true, false, false},
+		`ctx.put('_id', 'x')`:      {true, false, false},
+		`if (true) ctx.op='noop'`:  {false, true, false},
+		`ctx["op"] = "noop"`:       {false, true, false},
+		`ctx['_version'] = 3`:      {false, false, true},
+		`ctx._version = ctx?._id;`: {true, false, true},
+	} {
+		if got := [3]bool{names(script, "_id"), names(script, "op"), names(script, "_version")}; got != want {
+			t.Errorf("%s: %v", script, got)
+		}
+	}
+}

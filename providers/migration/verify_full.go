@@ -44,7 +44,7 @@ type comparison struct {
 	// them were not looked at either.
 	unopened, unsorted int64
 	beyond             bool
-	done, total atomic.Int64
+	done, total        atomic.Int64
 }
 
 // Share implements providers.Sharer.

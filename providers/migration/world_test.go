@@ -644,6 +644,36 @@ func TestAltered(t *testing.T) {
 	})
 }
 
+// A script hides no loss: neither one that names a field like an id, nor one
+// that changes ids.
+func TestScriptHidesNoLoss(t *testing.T) {
+	for _, script := range []string{"ctx._source.remove('user_id')", "ctx._id = 'x' + ctx._id"} {
+		for _, verify := range []string{"count", "sample", "full"} {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-script-loss"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 20)...)
+				_, sum, err := fineTask(t, w, copying(name, name)).Run(t.Context(), newJournal())
+				if err != nil {
+					t.Fatal(err)
+				}
+				b := with(copying(name, name), "", "script", cty.ObjectVal(map[string]cty.Value{"source": cty.StringVal(script)}))
+				task := fineTask(t, w, with(b, "", "verify", cty.StringVal(verify)))
+				if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil {
+					t.Errorf("%s: %+v %v", script, v, err)
+				}
+				for _, id := range ids(0, 5) {
+					remove(t, w.target, name, id, "")
+				}
+				v, err := task.Verify(t.Context(), newJournal(), sum)
+				if !errors.Is(err, providers.ErrVerify) || v.Missing != 5 {
+					t.Errorf("%s, %s: %+v %v", script, verify, v, err)
+				}
+			})
+		}
+	}
+}
+
 // A final pipeline cannot be bypassed: a plan says so.
 func TestFinalPipeline(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {

@@ -227,7 +227,7 @@ func (s *story) failed(e engine.StepFailed) {
 func (s *story) verified(e engine.VerifyDone, copied providers.Addr) {
 	v := e.Verification
 	text := ""
-	there := humanize.Comma(v.Source - v.Missing - v.Refused)
+	there := humanize.Comma(min(v.Source-v.Missing-v.Refused, v.Destination))
 	switch {
 	case v.Compared == 0 && e.Same:
 		text = fmt.Sprintf("%s of %s there, by count", there, count(v.Source, "document"))
