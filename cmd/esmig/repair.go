@@ -12,7 +12,7 @@ import (
 func repairCommand(w World) *cli.Command {
 	return &cli.Command{
 		Name: "repair", Usage: "Copy just what is missing or different", ArgsUsage: "ADDRESS",
-		Description: "Compares all documents of a finished migration, copies those again that are missing on the destination or different there, and compares once more. Asks nothing.",
+		Description: "Compares all documents of a finished migration, copies those again that are missing on the destination or different there, and compares once more. One that has a higher version on the destination was written there since, and stays as it is. Asks nothing.",
 		UsageText:   "esmig repair migration.orders",
 		Flags: slices.Concat(varFlags(), verifyFlags(), []cli.Flag{
 			&cli.BoolFlag{Name: "delete-extra", Category: groupWhat, Usage: "delete documents that only the destination has"},

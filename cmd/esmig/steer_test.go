@@ -417,7 +417,7 @@ func TestRepair(t *testing.T) {
 		s.want(exitDone, "80 of 80 identical", "apply", "-auto-approve")
 		s.want(exitDone, "80 of 80 identical", "verify", "-junit", "report.xml")
 		s.report(`tests="1" failures="0" errors="0"`, `<testcase name="migration.m" classname="esmig verify"`)
-		s.target.Put("to", "0-03", `{"n":41}`, "")
+		s.target.Must("PUT", "/to/_doc/0-03?version=1&version_type=external_gte&refresh=true", `{"n":41}`)
 		s.target.Must("DELETE", "/to/_doc/1-05?refresh=true", nil)
 		s.target.Put("to", "more", `{"n":1}`, "")
 		s.want(exitUnverified, `"esmig repair migration.m" copies just these again.`, "verify", "-junit", "report.xml")

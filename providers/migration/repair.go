@@ -17,6 +17,10 @@ import (
 // compare: a missing document is created, and one that differs or is too much
 // is written only if it is still the one that was compared. (The source's
 // version would be refused where the destination holds a tombstone of it.)
+//
+// Where versions are kept, one with a higher version than the source's was
+// written on the destination since: it is newer, and stays. One with the
+// source's version keeps that, so that a later copy finds it equal.
 func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JSON, deleteExtra bool) (providers.Repaired, providers.Verification, error) {
 	var done providers.Repaired
 	v := providers.Verification{Method: "full"}
@@ -35,7 +39,7 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 	if len(found) == 0 {
 		return done, v, t.verdict(v)
 	}
-	r := &repair{task: t, deleteExtra: deleteExtra}
+	r := &repair{task: t, deleteExtra: deleteExtra, versions: t.external(destination{Stream: d.Stream})}
 	for some := range slices.Chunk(found, r.size(d)) {
 		if err := r.mend(ctx, some); err != nil {
 			return r.Repaired, v, err
@@ -71,6 +75,7 @@ type repair struct {
 	*task
 	providers.Repaired
 	deleteExtra bool
+	versions    bool   // the destination has the source's
 	reason      string // of the first that failed
 }
 
@@ -115,10 +120,16 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 		switch {
 		case m.what == missing:
 			action("create", meta(r.destIndex, from.ID, from.Routing, nil), from.Source, &r.Created)
+		case m.what == different && r.versions && m.to.Version > from.Version:
+			r.fail(fmt.Sprintf("the destination has version %d of document %s and the source version %d, so that it was written on the destination since "+
+				"(delete it there to have the source's)", m.to.Version, quoteID(from.ID), from.Version))
 		case m.what == different && m.from.Routing != m.to.Routing:
 			// First, because on one shard they are the same document.
 			action("delete", compared(m.to), nil, none)
 			action("create", meta(r.destIndex, from.ID, from.Routing, nil), from.Source, &r.Updated)
+		case m.what == different && r.versions && m.to.Version == from.Version:
+			// Whoever writes it meanwhile raises its version, and this is refused.
+			action("index", meta(m.to.Index, m.to.ID, m.to.Routing, object{"version": from.Version, "version_type": "external_gte"}), from.Source, &r.Updated)
 		case m.what == different:
 			action("index", compared(m.to), from.Source, &r.Updated)
 		case r.deleteExtra:
@@ -159,11 +170,15 @@ func (r *repair) account(raw providers.JSON, counters []*int64) error {
 				*counters[i]++
 				continue
 			}
-			r.Failed++
-			r.reason = cmp.Or(r.reason, a.Error.Type+": "+a.Error.Reason)
+			r.fail(a.Error.Type + ": " + a.Error.Reason)
 		}
 	}
 	return nil
+}
+
+func (r *repair) fail(reason string) {
+	r.Failed++
+	r.reason = cmp.Or(r.reason, reason)
 }
 
 func meta(index, id, routing string, more object) object {

@@ -179,6 +179,9 @@ func write(t testing.TB, c providers.Cluster, index, id, query, source string) {
 	must(t, c, "PUT", "/"+index+"/_doc/"+url.PathEscape(id)+"?refresh=true"+query, source)
 }
 
+// sameVersion makes a document different without making it newer.
+const sameVersion = "&version=1&version_type=external_gte"
+
 func remove(t testing.TB, c providers.Cluster, index, id, query string) {
 	t.Helper()
 	must(t, c, "DELETE", "/"+index+"/_doc/"+url.PathEscape(id)+"?refresh=true"+query, nil)
@@ -195,13 +198,13 @@ func TestFullFinds(t *testing.T) {
 		left  bool // a repair without deleting leaves it
 	}{
 		{name: "one digit", spoil: func(t *testing.T, w digestWorld) {
-			write(t, w.target, name, "d 7/ü", "", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.6}]}`)
+			write(t, w.target, name, "d 7/ü", sameVersion, `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.6}]}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "of.0.ü", From: "7.5", To: "7.6"}, fixed: providers.Repaired{Updated: 1}},
 		{name: "another type of number", spoil: func(t *testing.T, w digestWorld) {
-			write(t, w.target, name, "d 7/ü", "", `{"n":7.0,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
+			write(t, w.target, name, "d 7/ü", sameVersion, `{"n":7.0,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "n", From: "7", To: "7.0"}, fixed: providers.Repaired{Updated: 1}},
 		{name: "nested otherwise", spoil: func(t *testing.T, w digestWorld) {
-			write(t, w.target, name, "d 7/ü", "", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}],"x":{}}`)
+			write(t, w.target, name, "d 7/ü", sameVersion, `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}],"x":{}}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "x", From: "absent", To: "{}"}, fixed: providers.Repaired{Updated: 1}},
 		{name: "one missing", spoil: func(t *testing.T, w digestWorld) { remove(t, w.target, name, "d 9/ü", "&routing=r") },
 			want: providers.Difference{What: missing, ID: "d 9/ü"}, fixed: providers.Repaired{Created: 1}},
@@ -213,8 +216,7 @@ func TestFullFinds(t *testing.T) {
 			write(t, w.target, name, "other", "", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
 		}, want: providers.Difference{What: missing, ID: "d 7/ü"}, fixed: providers.Repaired{Created: 1, Deleted: 1}, left: true},
 		{name: "another routing", spoil: func(t *testing.T, w digestWorld) {
-			remove(t, w.target, name, "d 7/ü", "")
-			write(t, w.target, name, "d 7/ü", "&routing=r", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
+			write(t, w.target, name, "d 7/ü", sameVersion+"&routing=r", `{"n":7,"price":1000.0,"tags":["a",null],"of":[{"ü":7.5}]}`)
 		}, want: providers.Difference{What: different, ID: "d 7/ü", Path: "_routing", From: "", To: "r"}, fixed: providers.Repaired{Updated: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -250,6 +252,32 @@ func TestFullFinds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What somebody has written on the destination since is newer, and stays; what
+// is merely different is mended, and has the source's version then.
+func TestRepairKeepsNewer(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name = "dig-newer"
+		task, sum := copied(t, w, name, 1, 30)
+		want := contents(t, w.target, name)
+		write(t, w.target, name, "d 7/ü", "", `{"n":777}`)
+		write(t, w.target, name, "d 9/ü", "&routing=r", `{"n":777}`)
+		write(t, w.target, name, "d 8/ü", sameVersion, `{"n":9}`)
+		j := newJournal()
+		got, v, err := task.Repair(t.Context(), j, sum, true)
+		if !errors.Is(err, providers.ErrVerify) || got != (providers.Repaired{Updated: 1, Failed: 2}) || v.Different != 2 || v.Missing+v.Extra != 0 {
+			t.Errorf("%+v %+v, %v", got, v, err)
+		}
+		if notes := strings.Join(j.notes, "\n"); !strings.Contains(notes, "2 documents were not repaired: the destination has version 2") {
+			t.Errorf("notes %q", notes)
+		}
+		want["d 7/ü"], want["d 9/ü"] = `2  {"n":777}`, `2 r {"n":777}`
+		want["d 8/ü"] = contents(t, w.admin, name)["d 8/ü"]
+		if diff := cmp.Diff(want, contents(t, w.target, name)); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 // What was written on the source since the copy is no difference.
@@ -408,7 +436,7 @@ func TestFullAliasMoved(t *testing.T) {
 				t.Errorf("%+v, %v", v, err)
 			}
 			remove(t, w.target, name, docs[7], "")
-			must(t, w.target, "PUT", "/"+name+"/_doc/"+url.PathEscape(docs[8])+"?refresh=true&version=1&version_type=external_gte", `{"n":9}`)
+			write(t, w.target, name, docs[8], sameVersion, `{"n":9}`)
 			v, err := task.Verify(t.Context(), newJournal(), sum)
 			if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || v.Different != 1 || v.Extra != 0 || v.Identical != 18 {
 				t.Errorf("%+v, %v", v, err)
@@ -486,7 +514,7 @@ func TestFullShared(t *testing.T) {
 		if err != nil || v.Identical != 20 || len(v.Notes) != 0 {
 			t.Errorf("%+v, %v", v, err)
 		}
-		put(t, w.target, name, 41, "d 05/ü")
+		write(t, w.target, name, "d 05/ü", sameVersion, `{"n":41}`)
 		remove(t, w.target, name, "d 25/ü", "")
 		v, err = one.Verify(t.Context(), newJournal(), sumOne)
 		if !errors.Is(err, providers.ErrVerify) || v.Different != 1 || v.Missing != 0 || v.Identical != 19 {

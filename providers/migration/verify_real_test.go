@@ -67,7 +67,7 @@ func TestRealFull(t *testing.T) {
 				want  string
 				fixed providers.Repaired
 			}{
-				{func() { write(t, to, index, "f-2745", "", flatDocument(2745, 2746)) }, "different f-2745 distance 2745 2746", providers.Repaired{Updated: 1}},
+				{func() { write(t, to, index, "f-2745", sameVersion, flatDocument(2745, 2746)) }, "different f-2745 distance 2745 2746", providers.Repaired{Updated: 1}},
 				{func() { remove(t, to, index, "f-2000", "") }, "missing f-2000   ", providers.Repaired{Created: 1}},
 				{func() { write(t, to, index, "f-2745 again", "", flatDocument(2745, 2745)) }, "extra f-2745 again   ", providers.Repaired{Deleted: 1}},
 			} {
