@@ -67,7 +67,9 @@ func (t *task) compareAll(ctx context.Context, j providers.Journal, d done, v *p
 	if err := t.counts(ctx, d, v); err != nil {
 		return nil, err
 	}
-	return t.full(ctx, j, d, v)
+	found, err := t.full(ctx, j, d, v)
+	t.allowDropped(d, v)
+	return found, err
 }
 
 // repair is one run of Repair.
@@ -151,7 +153,8 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 func (r *repair) account(raw providers.JSON, counters []*int64) error {
 	var answer struct {
 		Items []map[string]struct {
-			Status int `json:"status"`
+			Status int    `json:"status"`
+			Result string `json:"result"`
 			Error  struct {
 				Type   string `json:"type"`
 				Reason string `json:"reason"`
@@ -166,11 +169,14 @@ func (r *repair) account(raw providers.JSON, counters []*int64) error {
 	}
 	for i, item := range answer.Items {
 		for _, a := range item {
-			if a.Status < 300 {
+			switch {
+			case a.Status >= 300:
+				r.fail(a.Error.Type + ": " + a.Error.Reason)
+			case a.Result == "noop":
+				r.fail("the pipeline drops it")
+			default:
 				*counters[i]++
-				continue
 			}
-			r.fail(a.Error.Type + ": " + a.Error.Reason)
 		}
 	}
 	return nil

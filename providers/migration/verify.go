@@ -89,12 +89,30 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 		_, err = t.full(ctx, j, d, &v)
 	}
 	if err == nil {
+		t.allowDropped(d, &v)
 		err = t.remarks(ctx, d, &v)
 	}
 	if err != nil {
 		return v, err
 	}
 	return v, t.verdict(v)
+}
+
+// allowDropped takes as many documents as the pipeline is known to have dropped
+// for these: which they are, no answer tells. A task counts them with those that
+// it updated, so that of a reindex none may be known.
+func (t *task) allowDropped(d done, v *providers.Verification) {
+	if t.pipeline == "" || v.Missing == 0 {
+		return
+	}
+	if v.Missing > d.Result.Noops {
+		v.Notes = append(v.Notes, fmt.Sprintf("pipeline %s is known to have dropped %s documents: those that it drops cannot be told from lost ones", t.pipeline, humanize.Comma(d.Result.Noops)))
+		return
+	}
+	v.Notes = append(v.Notes, fmt.Sprintf("%s %s not on the destination, and no difference: pipeline %s dropped %s on the way", humanize.Comma(v.Missing),
+		plural(int(min(v.Missing, 2)), "document is", "documents are"), t.pipeline, humanize.Comma(d.Result.Noops)))
+	v.Missing = 0
+	v.Examples = slices.DeleteFunc(v.Examples, func(e providers.Difference) bool { return e.What == missing })
 }
 
 // remarks says what the numbers alone do not.

@@ -579,6 +579,50 @@ func TestFullSharedWithPipeline(t *testing.T) {
 	})
 }
 
+// What a pipeline drops is not lost, and repair does not bring it; what is lost
+// besides is found.
+func TestPipelineDrops(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name, pipeline = "dig-drops", "dig-drops"
+		w.fresh(t, name, 1)
+		must(t, w.target, "PUT", "/_ingest/pipeline/"+pipeline, object{"processors": []any{object{"drop": object{"if": "ctx.n == 4"}}}})
+		t.Cleanup(func() {
+			drop(t, w.target, name)
+			drop(t, w.target, "_ingest/pipeline/"+pipeline)
+		})
+		put(t, w.admin, name, 1, ids(0, 20)...)
+		put(t, w.admin, name, 4, ids(20, 25)...)
+		b := with(streaming(name, name), "dest", "pipeline", cty.StringVal(pipeline))
+		task := digestTask(t, w, b)
+		result, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil || result.Noops != 5 || result.Created != 20 {
+			t.Fatalf("%+v, %v", result, err)
+		}
+		for _, task.verify = range []string{"count", "sample", "full"} {
+			v, err := task.Verify(t.Context(), newJournal(), sum)
+			if err != nil || len(v.Examples) > 0 || !strings.Contains(strings.Join(v.Notes, "\n"), "5 documents are not on the destination, and no difference: pipeline dig-drops dropped 5") {
+				t.Errorf("%s: %+v, %v", task.verify, v, err)
+			}
+		}
+		j := newJournal()
+		got, v, err := task.Repair(t.Context(), j, sum, true)
+		if err != nil || got != (providers.Repaired{Failed: 5}) || !strings.Contains(strings.Join(j.notes, "\n"), "the pipeline drops it") {
+			t.Errorf("%+v %+v, %v", got, v, err)
+		}
+		remove(t, w.target, name, ids(7, 8)[0], "")
+		for _, task.verify = range []string{"count", "sample", "full"} {
+			v, err := task.Verify(t.Context(), newJournal(), sum)
+			if !errors.Is(err, providers.ErrVerify) || v.Missing != 6 || !strings.Contains(strings.Join(v.Notes, "\n"), "cannot be told from lost ones") {
+				t.Errorf("%s: %+v, %v", task.verify, v, err)
+			}
+		}
+		got, v, err = task.Repair(t.Context(), newJournal(), sum, true)
+		if err != nil || got != (providers.Repaired{Created: 1, Failed: 5}) {
+			t.Errorf("%+v %+v, %v", got, v, err)
+		}
+	})
+}
+
 // Documents that were there before are not judged.
 func TestFullKeeps(t *testing.T) {
 	inDigestWorlds(t, func(t *testing.T, w digestWorld) {

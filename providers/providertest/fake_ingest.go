@@ -1,9 +1,11 @@
 package providertest
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/esmig/esmig/providers"
@@ -173,8 +175,11 @@ func (f *Fake) runPipeline(name string, doc obj, depth int) (bool, error) {
 	for _, step := range p.body["processors"].([]any) {
 		for kind, v := range step.(obj) {
 			o, _ := v.(obj)
-			if o["if"] != nil {
-				return false, unsupported("a processor's condition")
+			if run, err := condition(o["if"], doc); err != nil || !run {
+				if err != nil {
+					return false, err
+				}
+				continue
 			}
 			drop, err := f.runProcessor(kind, o, doc, depth)
 			if err != nil && o["ignore_failure"] != true {
@@ -189,6 +194,20 @@ func (f *Fake) runPipeline(name string, doc obj, depth int) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// condition knows ctx.FIELD == NUMBER and no other.
+func condition(script any, doc obj) (bool, error) {
+	if script == nil {
+		return true, nil
+	}
+	field, number, ok := strings.Cut(strings.TrimPrefix(fmt.Sprint(script), "ctx."), " == ")
+	if _, err := strconv.ParseInt(number, 10, 64); !ok || err != nil || !strings.HasPrefix(fmt.Sprint(script), "ctx.") {
+		return false, unsupported("this condition of a processor")
+	}
+	v, _ := getPath(doc, field)
+	n, _ := v.(json.Number)
+	return n.String() == number, nil
 }
 
 func (f *Fake) runProcessor(kind string, o, doc obj, depth int) (bool, error) {
