@@ -194,8 +194,11 @@ func (e *Engine) runTask(ctx context.Context, s *Step, n *node, byAddr map[provi
 	if s.Action != Verify {
 		begin := time.Now()
 		var drop []providers.Addr
-		if s.Action == Migrate {
-			drop = []providers.Addr{n.addr} // records of a copy that this one takes the place of
+		if s.Action == Migrate { // takes the place of a former copy, whose records go, and with them what it relaxed
+			if err := e.release(context.WithoutCancel(ctx), n); err != nil {
+				return notReleased(n, err)
+			}
+			drop = []providers.Addr{n.addr}
 		}
 		o.Phase, o.Verified, o.Refused = state.PhaseRunning, nil, nil
 		o.Pending = &state.Pending{Action: string(s.Action), Since: stamp()}
@@ -262,18 +265,6 @@ func (e *Engine) own(n *node, byAddr map[providers.Addr]*node) {
 		}
 	}
 	t.Own()
-}
-
-// release ends what a migration that is given up still has on servers. A
-// cluster that cannot be asked is no reason to keep the record for ever.
-func (e *Engine) release(ctx context.Context, n *node) {
-	t, ok := n.task.(providers.Relaxer)
-	if !ok || n.obj == nil || n.obj.Phase != state.PhaseRunning {
-		return
-	}
-	if err := t.Release(ctx, e.journal(n)); err != nil {
-		e.send(StepNote{Addr: n.addr, Text: e.secrets.text(fmt.Sprintf("Its tasks on %s may still run, or settings of %s be relaxed: %v.", n.place().cluster, n.place().index, err))})
-	}
 }
 
 // share tells a task which others write into its destination.

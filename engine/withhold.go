@@ -251,11 +251,10 @@ func (n *node) isPipeline(of *node, s providers.PipelineSetting) bool {
 // a copy that was interrupted has relaxed.
 func (f *flow) markHeldBack(e *Engine) error {
 	for _, n := range f.nodes {
-		if t, ok := n.task.(providers.Relaxer); ok && n.obj != nil && n.obj.Phase == state.PhaseRunning {
-			settings, err := t.Relaxed(e.journal(n))
-			if err != nil {
-				return err
-			}
+		t, err := e.underWay(n)
+		if t != nil && err == nil {
+			var settings []string
+			settings, err = t.Relaxed(e.journal(n))
 			for _, c := range f.nodes { // also one whose block is gone
 				if _, ok := c.res.(providers.Container); !ok || !slices.Contains(f.destinations(n), c.place()) {
 					continue
@@ -265,6 +264,9 @@ func (f *flow) markHeldBack(e *Engine) error {
 					c.heldBack = append(c.heldBack, "*."+s)
 				}
 			}
+		}
+		if err != nil && n.block != nil { // else it is only forgotten
+			return err
 		}
 		if n.declares() == nil || n.obj == nil {
 			continue

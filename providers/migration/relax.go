@@ -105,6 +105,8 @@ func (r *run) relax(ctx context.Context) error {
 		}
 		for setting, value := range relaxed {
 			now, set := s.Settings[setting].(string)
+			// Relaxed by the user, or by a copy whose records are gone.
+			lax = lax || set && now == value && setting == durability && len(terms) > 0
 			switch {
 			case set && now == value,
 				setting != refreshInterval && r.info.Flavor == providers.Serverless,
@@ -143,20 +145,32 @@ func (r *run) relax(ctx context.Context) error {
 	return nil
 }
 
-// restore puts back what was relaxed.
+// restore puts back what was relaxed and still is: an index that was made anew
+// since, or a setting that somebody changed, stays as it is.
 func (t *task) restore(ctx context.Context, j providers.Journal, l *ledger) error {
 	if len(l.relaxed) == 0 {
 		return nil
 	}
 	for _, index := range slices.Sorted(maps.Keys(l.relaxed)) {
+		if len(l.relaxed[index]) == 0 {
+			continue
+		}
+		found, err := readSettings(ctx, t.dst, index)
+		if errors.Is(err, providers.ErrNotFound) {
+			continue // with the index went its settings
+		}
+		unseen := errors.Is(err, providers.ErrDenied)
+		if err != nil && !unseen {
+			return err
+		}
 		body := object{}
 		for setting, value := range l.relaxed[index] {
+			if now, _ := found[index].Settings[setting].(string); now != relaxed[setting] && !unseen {
+				continue
+			}
 			if body[setting] = nil; value != nil {
 				body[setting] = *value
 			}
-		}
-		if len(body) == 0 {
-			continue
 		}
 		// Gone: with the index went its settings. Denied: it was then, too.
 		if err := t.putSettings(ctx, index, body); err != nil && !errors.Is(err, providers.ErrNotFound) && !errors.Is(err, providers.ErrDenied) {
