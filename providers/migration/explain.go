@@ -16,6 +16,9 @@ import (
 // only, so that creating it again after a rollover, which may come at any time,
 // would double the document.
 func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
+	if err := r.stillThere(ctx, x, u); err != nil {
+		return nil, err
+	}
 	query := r.selection(x, u.span.query())
 	if len(u.leftOut) > 0 {
 		query = without(query, u.leftOut)
@@ -62,10 +65,11 @@ func without(query any, letters []providers.DeadLetter) object {
 // explain decides on the conflicts of a range. A document that is there with
 // the source's version was copied before (an attempt that was interrupted, the
 // overlap of the tail pass), unless others have documents of the same ids: in
-// a range that is begun for the first time, and where several indices or
-// migrations share the destination, contents decide. So they do for a document
-// with a higher version: deleted and put again on the source, or written on the
-// destination by somebody else.
+// a range that is begun for the first time, or was in doubt since, where the
+// destination held documents before the copy, and where several indices or
+// migrations share it, contents decide. So they do for a document with a higher
+// version: deleted and put again on the source, or written on the destination
+// by somebody else.
 //
 // left are documents of the range that the destination refused: they are not
 // there, or as they were before.
@@ -77,7 +81,7 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 		return err
 	}
 	x := r.l.indices[u.index]
-	if whole := x.by() == "" && !x.SeqNo && x.Documents > mostDocuments; whole && u.begun > 1 && r.verify == "full" {
+	if whole := x.by() == "" && !x.SeqNo && x.Documents > mostDocuments; whole && u.begun > 1 && !u.doubt && r.verify == "full" {
 		return nil // one range for a large index: the first attempt wrote them, and verification is the proof
 	}
 	if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) {
@@ -85,7 +89,7 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	}
 	keepsVersions, contents := r.external(r.dest), r.altersContents() == ""
 	first := u.begun == 1 && r.l.tails[u.index] != u
-	doubted := contents && (first || len(r.l.indices) > 1 || len(r.peers) > 0)
+	doubted := contents && (first || u.doubt || r.l.held || len(r.l.indices) > 1 || len(r.peers) > 0)
 	var differ, missing examples
 	var open, gone []hit
 	compare := func() error {
@@ -144,11 +148,29 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	if err != nil {
 		return err
 	}
-	if missing.n == 0 && (differ.n == 0 || !contents && u.begun > 1) {
-		return nil // where contents cannot tell: they were there after the first attempt
+	if missing.n == 0 && differ.n == 0 {
+		return nil
 	}
-	text := fmt.Sprintf("%s answers %s version conflicts in range %s of %s.", r.dstName, humanize.Comma(c.Conflicts), u.id, x.Name)
-	if n := differ.n; n > 0 {
+	if missing.n == 0 && !contents && !keepsVersions && u.begun > 1 {
+		if r.l.held { // else they were there after the first attempt
+			r.j.Note(fmt.Sprintf("Range %s of %s was begun %d times, and %s of its documents are on %s already: because %s, it cannot be told whether it was this copy that brought them.",
+				u.id, x.Name, u.begun, humanize.Comma(int64(differ.n)), r.dstName, r.altersContents()))
+		}
+		return nil
+	}
+	var others *counts
+	if first && !contents && !keepsVersions {
+		others = &c
+	}
+	return r.doubt(u, others, r.unexplained(u, x, c.Conflicts, differ, missing))
+}
+
+func (r *run) unexplained(u *unit, x *sourceIndex, conflicts int64, differ, missing examples) error {
+	text := fmt.Sprintf("%s answers %s version conflicts in range %s of %s.", r.dstName, humanize.Comma(conflicts), u.id, x.Name)
+	switch n, why := differ.n, r.altersContents(); {
+	case n > 0 && why != "" && !r.external(r.dest):
+		text += fmt.Sprintf(" Of %s %s that are there, for example %s, some were there before; contents cannot tell which, because %s.", humanize.Comma(int64(n)), plural(n, "document", "documents"), quoteID(differ.first), why)
+	case n > 0:
 		text += fmt.Sprintf(" %s %s there with other contents, for example %s.", humanize.Comma(int64(n)), plural(n, "document is", "documents are"), quoteID(differ.first))
 	}
 	if n := missing.n; n > 0 {
@@ -157,6 +179,58 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	}
 	return providers.NewError("conflicts_unexplained", "conflicts", "The destination holds other documents under the same ids",
 		text+" Somebody else wrote them, two migrations share ids, or they were deleted and put again on the source, where their versions began anew. Remove them, or set existing = \"overwrite\" or \"keep\" in dest; conflicts = \"proceed\" leaves them as they are.")
+}
+
+// doubt records that the conflicts of an attempt are not explained. The range
+// begins again, and the next attempt must not take what is there for its own.
+// others is the account of a first attempt where neither versions nor contents
+// tell: its conflicts are documents of others, what it created is not.
+func (r *run) doubt(u *unit, others *counts, why error) error {
+	if err := r.j.Append(record{What: wroteDoubt, Unit: u.id, Counts: others}); err != nil {
+		return errors.Join(why, err)
+	}
+	return why
+}
+
+// stillThere fails while documents of others are there that the first attempt
+// has met. After the next one they could no longer be told from its own.
+func (r *run) stillThere(ctx context.Context, x *sourceIndex, u *unit) error {
+	if u.others == nil || r.conflicts == "proceed" {
+		return nil
+	}
+	if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) && !errors.Is(err, providers.ErrNotFound) {
+		return err
+	}
+	var found examples
+	err := r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
+		if to != nil {
+			found.add(from.ID)
+		}
+		return nil
+	})
+	if err == nil && int64(found.n) > u.others.Created {
+		err = r.unexplained(u, x, u.others.Conflicts, found, examples{})
+	}
+	return err
+}
+
+// holds says whether the destination has documents before the first range is
+// begun; true also where it does not tell.
+func (r *run) holds(ctx context.Context) (bool, error) {
+	if !r.dest.Exists {
+		return false, nil
+	}
+	if err := refresh(ctx, r.dst, r.destIndex); errors.Is(err, providers.ErrUnavailable) {
+		return false, err
+	}
+	n, err := count(ctx, r.dst, r.destIndex, -1, nil)
+	switch {
+	case errors.Is(err, providers.ErrNotFound):
+		return false, nil
+	case serverError(err) != nil && !errors.Is(err, providers.ErrUnavailable):
+		return true, nil
+	}
+	return n > 0, err
 }
 
 // unchanged leaves of documents those that were not written to since their

@@ -19,8 +19,9 @@ type record struct {
 	Indices []*sourceIndex `json:"indices,omitempty"`
 	Backing []string       `json:"backing,omitempty"` // of a destination that is a data stream
 	Fresh   bool           `json:"fresh,omitempty"`   // the destination was not there
+	Held    bool           `json:"held,omitempty"`    // it held documents
 
-	// begin, task, end: one range. Task is the server's id of it.
+	// begin, task, end, doubt: one range. Task is the server's id of it.
 	Unit   string  `json:"unit,omitempty"`
 	Opaque string  `json:"opaque,omitempty"`
 	Size   int     `json:"size,omitempty"`
@@ -59,6 +60,8 @@ const (
 	wroteRestore = "restore"
 	wroteFlush   = "flush"
 	wroteLost    = "lost"
+	// doubt: an attempt ended, and its conflicts are not explained.
+	wroteDoubt = "doubt"
 )
 
 // unit is one range of one index.
@@ -86,7 +89,11 @@ type unit struct {
 	// safe: what it brought is on the destination's disks. suspect: a node
 	// restarted while it ran, so that some of what it brought may be lost.
 	safe, suspect bool
-	paced         *float64 // the speed that its task was told, see pace
+	// doubt: conflicts of a former attempt are not explained. others: see
+	// run.doubt; once they are gone the next attempt begins.
+	doubt  bool
+	others *counts
+	paced  *float64 // the speed that its task was told, see pace
 }
 
 // open says that an attempt was begun of which no end is known.
@@ -98,6 +105,7 @@ type ledger struct {
 	indices      []*sourceIndex
 	backing      []string
 	fresh        bool // the copy itself made the destination
+	held         bool // it held documents before
 	relaxed      map[string]map[string]*string
 	terms        map[string][]int64 // empty: the translog is as it was
 	units        []*unit            // without tails
@@ -133,7 +141,7 @@ func replay(j providers.Journal) (*ledger, error) {
 		case wroteBegin:
 			u.begun, u.task, u.size, u.there = u.begun+1, "", r.Size, r.There
 			u.streamed, u.cancelled, u.suspect = r.Opaque == "", false, false
-			u.counts, u.refused = nil, nil // it ended before, and was taken up again
+			u.counts, u.refused, u.others = nil, nil, nil // it ended before, and was taken up again
 			if u.streamed {
 				u.size = 0 // of pages, which are no measure for a task
 			}
@@ -143,8 +151,10 @@ func replay(j providers.Journal) (*ledger, error) {
 			u.task, u.cancelled = "", true
 		case wroteEnd:
 			if !u.suspect {
-				u.counts, u.refused = r.Counts, r.Refused
+				u.counts, u.refused, u.doubt = r.Counts, r.Refused, false
 			}
+		case wroteDoubt:
+			u.task, u.cancelled, u.doubt, u.others = "", true, true, r.Counts
 		case wroteRelax:
 			l.relaxed, l.terms = r.Relaxed, r.Terms
 		case wroteRestore:
@@ -163,7 +173,7 @@ func replay(j providers.Journal) (*ledger, error) {
 }
 
 func (l *ledger) cut(r record) {
-	*l = ledger{run: r.Run, started: r.Started, indices: r.Indices, backing: r.Backing, fresh: r.Fresh, relaxed: l.relaxed,
+	*l = ledger{run: r.Run, started: r.Started, indices: r.Indices, backing: r.Backing, fresh: r.Fresh, held: r.Held, relaxed: l.relaxed,
 		tails: map[int]*unit{}, decided: map[int]record{}}
 	for i, x := range l.indices {
 		for n, s := range x.Ranges {

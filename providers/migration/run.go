@@ -109,7 +109,11 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err := r.take(ctx, indices[0].Name); err != nil {
 		return err
 	}
-	cut := record{What: wroteCut, Run: newRun(), Started: now(), Indices: indices, Fresh: !r.dest.Exists}
+	held := false
+	if err := r.patiently(ctx, func() (err error) { held, err = r.holds(ctx); return err }); err != nil {
+		return err
+	}
+	cut := record{What: wroteCut, Run: newRun(), Started: now(), Indices: indices, Fresh: !r.dest.Exists, Held: held}
 	if r.dest.Stream {
 		cut.Backing = r.dest.Names
 	}

@@ -3,13 +3,19 @@ package migration
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // counted counts the requests that match.
@@ -110,6 +116,110 @@ func TestEqualVersionIsNoProof(t *testing.T) {
 		put(t, w.target, "mig-equal", 1, ids(4, 5)...)
 		if _, _, err := fineTask(t, w, copying("mig-equal", "mig-equal")).Run(t.Context(), newJournal()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// What one attempt could not explain, or did not come to explain, the next one
+// does not take for its own; nor does it when the document is gone.
+func TestDoubtStays(t *testing.T) {
+	const name = "mig-doubt"
+	for _, method := range methods {
+		for _, killed := range []bool{false, true} { // before the doubt is recorded
+			t.Run(fmt.Sprint(method, " killed ", killed), func(t *testing.T) {
+				inWorlds(t, func(t *testing.T, w world) {
+					w.fresh(t, name, 1)
+					put(t, w.admin, name, 1, ids(0, 20)...)
+					put(t, w.target, name, 2, ids(4, 5)...)
+					task := fineTask(t, w, with(copying(name, name), "", "method", cty.StringVal(method)))
+					task.small = smallIndex // one range
+					j := newJournal()
+					if killed {
+						j.left = map[string]int{"reindex": 3, "stream": 2}[method]
+					}
+					for n := range 3 {
+						if _, _, err := task.Run(t.Context(), j); code(err) != "conflicts_unexplained" {
+							t.Fatalf("run %d: %v", n, err)
+						}
+						j.left = -1
+					}
+					if w.name == "serverless" {
+						return // it has no gc_deletes
+					}
+					must(t, w.target, "PUT", "/"+name+"/_settings", object{"index.gc_deletes": "1ms"})
+					must(t, w.target, "DELETE", "/"+name+"/_doc/"+url.PathEscape(ids(4, 5)[0])+"?refresh=true", nil)
+					time.Sleep(2 * time.Second)
+					if _, _, err := task.Run(t.Context(), j); err != nil {
+						t.Fatal(err)
+					}
+					if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); diff != "" {
+						t.Error(diff)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Nor where contents cannot tell and what is there is not overwritten.
+func TestDoubtStaysWithPipeline(t *testing.T) {
+	const name, stream = "mig-doubt-from", "mig-doubt-to"
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newPair(t, providertest.Options{}).world
+				must(t, w.target, "PUT", "/_index_template/"+stream, object{"index_patterns": []string{stream}, "priority": 900, "data_stream": object{}})
+				must(t, w.target, "PUT", "/_ingest/pipeline/p", object{"processors": []any{object{"set": object{"field": "seen", "value": true}}}})
+				putDated(t, w.admin, name, ids(0, 20)...)
+				must(t, w.target, "POST", "/"+stream+"/_create/"+url.PathEscape(ids(4, 5)[0])+"?refresh=true", object{"@timestamp": "2026-01-02T03:04:05Z", "n": -1})
+				task := fineTask(t, w, with(with(copying(name, stream), "", "method", cty.StringVal(method)), "dest", "pipeline", cty.StringVal("p")))
+				j := newJournal()
+				for n := range 3 {
+					if _, _, err := task.Run(t.Context(), j); code(err) != "conflicts_unexplained" || !strings.Contains(err.Error(), "answers 1 version conflicts in range 0.1") {
+						t.Fatalf("run %d: %v", n, err)
+					}
+				}
+				a, err := search(t.Context(), w.target, stream, -1, object{"query": object{"term": object{"n": -1}}})
+				if err != nil || len(a.Hits.Hits) != 1 {
+					t.Fatal(err)
+				}
+				must(t, w.target, "DELETE", "/"+a.Hits.Hits[0].Index+"/_doc/"+url.PathEscape(ids(4, 5)[0]), nil)
+				if _, _, err := task.Run(t.Context(), j); err != nil {
+					t.Fatal(err)
+				}
+				if got := contents(t, w.target, stream); len(got) != 20 || strings.Contains(got[ids(4, 5)[0]], "-1") {
+					t.Errorf("%v", got)
+				}
+			})
+		})
+	}
+}
+
+// A copy with a pipeline into a data stream that holds documents goes on after
+// an interruption, and says what cannot be told then.
+func TestInterruptedWithPipeline(t *testing.T) {
+	const name, stream = "mig-append-from", "mig-append-to"
+	synctest.Test(t, func(t *testing.T) {
+		w := newPair(t, providertest.Options{}).world
+		must(t, w.target, "PUT", "/_index_template/"+stream, object{"index_patterns": []string{stream}, "priority": 900, "data_stream": object{}})
+		must(t, w.target, "PUT", "/_ingest/pipeline/p", object{"processors": []any{object{"set": object{"field": "seen", "value": true}}}})
+		putDated(t, w.admin, name, ids(0, 20)...)
+		must(t, w.target, "POST", "/"+stream+"/_create/before?refresh=true", object{"@timestamp": "2026-01-02T03:04:05Z"})
+		task := fineTask(t, w, with(with(copying(name, stream), "", "method", cty.StringVal("stream")), "dest", "pipeline", cty.StringVal("p")))
+		j := newJournal()
+		j.left = 2
+		if _, _, err := task.Run(t.Context(), j); !errors.Is(err, errStopped) {
+			t.Fatal(err)
+		}
+		j.left = -1
+		if _, _, err := task.Run(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(j.notes, "\n"); !strings.Contains(notes, "was begun 2 times, and 3 of its documents are on target already: because pipeline p changes them") {
+			t.Error(notes)
+		}
+		if got := contents(t, w.target, stream); len(got) != 21 {
+			t.Errorf("%v", got)
 		}
 	})
 }

@@ -70,7 +70,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 			return err
 		}
 		s.mu.Lock()
-		u.begun, u.task, u.suspect = u.begun+1, "", false
+		u.begun, u.task, u.suspect, u.others = u.begun+1, "", false, nil
 		s.mu.Unlock()
 		got, err := s.pump(ctx, u, x, query, size)
 		var t *trouble
@@ -133,6 +133,9 @@ func (r *run) ended(ctx context.Context, u *unit, x *sourceIndex, c counts, lett
 	var left refusedDocs
 	left.add(letters...)
 	if err := r.explain(ctx, u, c, left); err != nil {
+		if f := (*providers.Finding)(nil); u.task == "" && !errors.As(err, &f) {
+			return r.doubt(u, nil, err) // what this attempt was answered goes with the process
+		}
 		return err
 	}
 	own := min(u.made, c.Conflicts)
@@ -152,7 +155,7 @@ func (r *run) end(u *unit, c counts, left refusedDocs) error {
 	delete(r.live, u)
 	suspect := u.suspect
 	if !suspect {
-		u.counts, u.refused, u.leftOut = &c, left, nil
+		u.counts, u.refused, u.leftOut, u.doubt = &c, left, nil, false
 	}
 	r.mu.Unlock()
 	if suspect {
