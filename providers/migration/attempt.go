@@ -130,7 +130,8 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 		return err
 	}
 	r.mu.Lock()
-	u.begun, u.size, u.cancelled, u.suspect, u.paced, u.others = u.begun+1, size, false, false, nil, nil
+	r.l.begins(u)
+	u.size, u.cancelled, u.suspect, u.paced, u.others = size, false, false, nil, nil
 	on := r.nodes[r.turn%len(r.nodes)]
 	r.turn++
 	r.mu.Unlock()

@@ -139,7 +139,8 @@ func replay(j providers.Journal) (*ledger, error) {
 				byID[u.id] = u
 			}
 		case wroteBegin:
-			u.begun, u.task, u.size, u.there = u.begun+1, "", r.Size, r.There
+			l.begins(u)
+			u.task, u.size, u.there = "", r.Size, r.There
 			u.streamed, u.cancelled, u.suspect = r.Opaque == "", false, false
 			u.counts, u.refused, u.others = nil, nil, nil // it ended before, and was taken up again
 			if u.streamed {
@@ -191,6 +192,16 @@ func (l *ledger) tail(r record) *unit {
 	u := &unit{id: fmt.Sprint(r.Index, ".tail"), index: r.Index, span: span{From: r.From, To: -1}}
 	l.tails[r.Index] = u
 	return u
+}
+
+// begins counts an attempt. What it brings is on no disk yet, and a document
+// may have left its range since the tail was decided, which is done anew.
+func (l *ledger) begins(u *unit) {
+	u.begun, u.safe = u.begun+1, false
+	if l.tails[u.index] != u {
+		delete(l.tails, u.index)
+		delete(l.decided, u.index)
+	}
 }
 
 // flushed takes down what is on the destination's disks.

@@ -579,3 +579,42 @@ func TestRefusedBesideOthers(t *testing.T) {
 		check(1)
 	})
 }
+
+// A refused document that is put anew on the source is not in its range any
+// more. When that range starts again, the tail pass does, too.
+func TestRefusedAndPutAnew(t *testing.T) {
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-refused-anew"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 20)...)
+				put(t, w.admin, name, 40112, ids(3, 4)...)
+				drop(t, w.target, name)
+				must(t, w.target, "PUT", "/"+name, object{"mappings": object{"properties": object{"n": object{"type": "short"}}}})
+				task := fineTask(t, w, with(copying(name, name), "", "method", cty.StringVal(method)))
+				task.maxRefused = 1
+				j := newJournal()
+				j.at = func(r record) {
+					if r.What == wroteTail { // the last that is written
+						j.mu.Lock()
+						j.left, j.torn = 0, true
+						j.mu.Unlock()
+					}
+				}
+				if _, _, err := task.Run(t.Context(), j); !errors.Is(err, errStopped) {
+					t.Fatal(err)
+				}
+				j.left, j.at = -1, nil
+				put(t, w.admin, name, 2, ids(3, 4)...)
+				task.maxRefused = 0
+				if _, _, err := task.Run(t.Context(), j); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}

@@ -231,6 +231,29 @@ func TestFlushedIsSafe(t *testing.T) {
 	}
 }
 
+// What was flushed and is copied again is not safe any more, and the tail is
+// decided anew, by the journal as well.
+func TestBegunAgainIsNotSafe(t *testing.T) {
+	j := newJournal()
+	for _, r := range []record{
+		{What: wroteCut, Indices: []*sourceIndex{{Name: "a", SeqNo: true, Checkpoints: []int64{39}, Ranges: make([]span, 1)}}},
+		{What: wroteBegin, Unit: "0.0"}, {What: wroteEnd, Unit: "0.0", Counts: &counts{Total: 10, Created: 10}},
+		{What: wroteTail, From: 20}, {What: wroteFlush, Units: []string{"0.0"}},
+		{What: wroteBegin, Unit: "0.0"}, {What: wroteEnd, Unit: "0.0", Counts: &counts{Total: 10, Created: 10}},
+	} {
+		if err := j.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := replay(j)
+	if err != nil || len(l.tails)+len(l.decided) > 0 || l.complete() {
+		t.Errorf("%v, tails %v %v", err, l.tails, l.decided)
+	}
+	if n, _ := l.lost(map[string][]int64{"a": {2}}); n != 1 {
+		t.Errorf("%d ranges are open", n)
+	}
+}
+
 // All tasks are looked at with one request.
 func TestOneRequestForAllTasks(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {

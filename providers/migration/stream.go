@@ -70,7 +70,8 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 			return err
 		}
 		s.mu.Lock()
-		u.begun, u.task, u.suspect, u.others = u.begun+1, "", false, nil
+		s.l.begins(u)
+		u.task, u.suspect, u.others = "", false, nil
 		s.mu.Unlock()
 		got, err := s.pump(ctx, u, x, query, size)
 		var t *trouble
