@@ -159,26 +159,36 @@ func (t *task) restore(ctx context.Context, j providers.Journal, l *ledger) erro
 		if errors.Is(err, providers.ErrNotFound) {
 			continue // with the index went its settings
 		}
-		unseen := errors.Is(err, providers.ErrDenied)
-		if err != nil && !unseen {
-			return err
+		if err != nil {
+			return t.notRestored(index, l.relaxed[index], err)
 		}
 		body := object{}
 		for setting, value := range l.relaxed[index] {
-			if now, _ := found[index].Settings[setting].(string); now != relaxed[setting] && !unseen {
+			if now, _ := found[index].Settings[setting].(string); now != relaxed[setting] {
 				continue
 			}
 			if body[setting] = nil; value != nil {
 				body[setting] = *value
 			}
 		}
-		// Gone: with the index went its settings. Denied: it was then, too.
-		if err := t.putSettings(ctx, index, body); err != nil && !errors.Is(err, providers.ErrNotFound) && !errors.Is(err, providers.ErrDenied) {
-			return err
+		if err := t.putSettings(ctx, index, body); err != nil && !errors.Is(err, providers.ErrNotFound) {
+			return t.notRestored(index, l.relaxed[index], err)
 		}
 	}
 	l.relaxed = nil
 	return j.Append(record{What: wroteRestore})
+}
+
+// notRestored: another key may do less than the one that relaxed the settings.
+func (t *task) notRestored(index string, before map[string]*string, err error) error {
+	if !errors.Is(err, providers.ErrDenied) {
+		return err
+	}
+	f := providers.NewError("settings_relaxed", "dest.cluster", "Settings of the destination could not be put back",
+		fmt.Sprintf("%s/%s still has settings that it got to be filled faster, and the credentials may no longer change them (privilege manage). Give them that privilege, or put the settings back by hand:\n\n    PUT /%s/_settings %s\n\nThen run \"esmig apply\" again.",
+			t.dstName, index, index, providers.Encode(before)))
+	f.Err = providers.ErrDenied
+	return f
 }
 
 func (t *task) putSettings(ctx context.Context, index string, body object) error {

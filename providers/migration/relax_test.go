@@ -2,6 +2,8 @@ package migration
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -138,6 +140,61 @@ func TestReleased(t *testing.T) {
 			t.Errorf("(-want +got)\n%s", d)
 		}
 	})
+}
+
+// A key that may no longer change settings is told of what stays relaxed, until
+// it may, or somebody has put that back.
+func TestRestoreDenied(t *testing.T) {
+	for _, byHand := range []bool{false, true} {
+		t.Run(fmt.Sprint("by hand ", byHand), func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-denied"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 30)...)
+				before, denied, target := loose(t, w.target, name), false, w.target
+				w.target = &faulty{Cluster: target, do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+					if denied && r.Method == "PUT" && strings.HasSuffix(r.Path, "/_settings") {
+						return nil, fmt.Errorf("403: %w", providers.ErrDenied)
+					}
+					return pass()
+				}}
+				task := fineTask(t, w, copying(name, name))
+				task.Own()
+				j := newJournal()
+				ctx, kill := context.WithCancel(t.Context())
+				j.at = func(r record) {
+					if r.What == wroteEnd {
+						kill()
+					}
+				}
+				if _, _, err := task.Run(ctx, j); !errors.Is(err, context.Canceled) {
+					t.Fatal(err)
+				}
+				j.at, denied = nil, true
+				for range 2 {
+					if _, _, err := task.Run(t.Context(), j); code(err) != "settings_relaxed" || !errors.Is(err, providers.ErrDenied) || !strings.Contains(err.Error(), `PUT /mig-denied/_settings {"index.refresh_interval":null`) {
+						t.Fatal(err)
+					}
+					if left, err := task.Relaxed(j); len(left) == 0 || err != nil {
+						t.Errorf("relaxed, it says: %v %v", left, err)
+					}
+				}
+				if byHand {
+					must(t, target, "PUT", "/"+name+"/_settings", object{refreshInterval: nil, durability: nil})
+				}
+				denied = byHand
+				if _, _, err := task.Run(t.Context(), j); err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(before, loose(t, target, name)); d != "" {
+					t.Errorf("(-want +got)\n%s", d)
+				}
+				if d := cmp.Diff(contents(t, w.admin, name), contents(t, target, name)); d != "" {
+					t.Errorf("(-source +destination)\n%s", d)
+				}
+			})
+		})
+	}
 }
 
 // A node that restarts takes with it what was not flushed. The copy must be
