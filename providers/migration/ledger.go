@@ -248,6 +248,17 @@ func (l *ledger) complete() bool {
 	return done
 }
 
+// short is how many documents fewer than at the start the ranges of an index
+// had when they were read.
+func (l *ledger) short(index int) (n int64) {
+	for _, u := range l.units {
+		if u.index == index && u.counts != nil {
+			n += u.span.Documents - u.counts.Total
+		}
+	}
+	return n
+}
+
 // tails: a tail pass follows the ranges.
 func (x *sourceIndex) tails() bool { return x.SeqNo && len(x.Checkpoints) > 0 }
 

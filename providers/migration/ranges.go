@@ -203,15 +203,23 @@ func (t *task) chooseSize(ctx context.Context, x *sourceIndex) error {
 // is written to a document can leave its range before that is read: it is
 // above the checkpoint of its shard now. Shards in which nothing became
 // visible since the start hold no such document. ok false: no tail.
-func (t *task) tail(ctx context.Context, x *sourceIndex) (from int64, checkpoints, visible []int64, ok bool, err error) {
+//
+// A search answers from any copy of a shard, and one that lags behind another
+// does not show a document above the checkpoints that has left its range already
+// as the other saw it. So where ranges had fewer documents than at the start
+// there is a tail, whatever is seen; and checkpoints do not go back.
+func (t *task) tail(ctx context.Context, x *sourceIndex, short bool) (from int64, checkpoints, visible []int64, ok bool, err error) {
 	checkpoints, visible, err = measure(ctx, t.src, x)
 	if err != nil {
 		return 0, nil, nil, false, err
 	}
 	from = math.MaxInt64
 	for i, c := range checkpoints {
-		if c > x.Checkpoints[i] || visible[i] > x.Visible[i] {
+		if short || c > x.Checkpoints[i] || visible[i] > x.Visible[i] {
 			from = min(from, max(0, x.Checkpoints[i]+1-inFlight))
+		}
+		if c < x.Checkpoints[i] {
+			checkpoints[i], visible[i] = x.Checkpoints[i], x.Visible[i]
 		}
 	}
 	return from, checkpoints, visible, from != math.MaxInt64, nil

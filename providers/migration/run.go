@@ -3,8 +3,11 @@ package migration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/dustin/go-humanize"
 
 	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/providers/elasticsearch"
@@ -297,7 +300,7 @@ func (r *run) tailPass(ctx context.Context) error {
 		if _, ok := r.l.decided[i]; ok || !x.tails() {
 			continue
 		}
-		from, checkpoints, visible, ok, err := r.tail(ctx, x)
+		from, checkpoints, visible, ok, err := r.tail(ctx, x, r.l.short(i) > 0)
 		if err != nil {
 			return r.explainError(err)
 		}
@@ -320,7 +323,19 @@ func (r *run) tailPass(ctx context.Context) error {
 			tails = append(tails, u)
 		}
 	}
-	return r.work(ctx, tails)
+	if err := r.work(ctx, tails); err != nil {
+		return err
+	}
+	for _, u := range tails {
+		if u.counts == nil {
+			continue // a node restarted meanwhile
+		}
+		if n, created := r.l.short(u.index), u.counts.Created; n > created {
+			r.j.Note(fmt.Sprintf("%s %s of %s/%s left the ranges while these were copied, and the tail pass brought %s: what is missing was deleted, or not every copy of its shard shows it yet. \"esmig verify\" tells later.",
+				humanize.Comma(n), plural(int(min(n, 2)), "document", "documents"), r.srcName, r.l.indices[u.index].Name, humanize.Comma(created)))
+		}
+	}
+	return nil
 }
 
 // settle makes what was copied visible on the destination, whose settings are

@@ -303,6 +303,86 @@ func TestSourceIsWrittenToAllTheWhile(t *testing.T) {
 	}
 }
 
+// A copy of a shard that lags behind does not hide a document that another one
+// showed outside its range.
+func TestLaggingReplica(t *testing.T) {
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-lagging"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 40)...)
+				var mu sync.Mutex
+				var top providers.JSON
+				lags := false
+				w.source = &faulty{Cluster: w.source, do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+					if !strings.Contains(string(r.Body), `"max":{"field":"_seq_no"}`) {
+						return pass()
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					if lags {
+						return top, nil
+					}
+					raw, err := pass()
+					top = raw
+					return raw, err
+				}}
+				task := fineTask(t, w, with(copying(name, name), "", "method", cty.StringVal(method)))
+				task.concurrency = 1
+				j := newJournal()
+				j.at = func(r record) {
+					mu.Lock()
+					defer mu.Unlock()
+					if r.What == wroteBegin && !lags {
+						lags = true
+						put(t, w.admin, name, 2, ids(38, 39)...)
+					}
+				}
+				_, sum, err := task.Run(t.Context(), j)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); diff != "" {
+					t.Error(diff)
+				}
+				if v, err := task.Verify(t.Context(), j, sum); err != nil {
+					t.Errorf("%+v %v", v, err)
+				}
+			})
+		})
+	}
+}
+
+// Checkpoints do not go back, and documents that were deleted meanwhile are
+// told of.
+func TestDeletedMeanwhile(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name = "mig-deleted"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 40)...)
+		task := fineTask(t, w, copying(name, name))
+		task.concurrency = 1
+		j, once := newJournal(), true
+		j.at = func(r record) {
+			if r.What == wroteBegin && once {
+				once = false
+				must(t, w.admin, "DELETE", "/"+name+"/_doc/"+url.PathEscape(ids(39, 40)[0])+"?refresh=true", nil)
+			}
+		}
+		_, sum, err := task.Run(t.Context(), j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := readDone(sum); err != nil || d.Indices[0].Checkpoints[0] != 39 || d.Documents != 39 {
+			t.Errorf("%+v %v", d, err)
+		}
+		if notes := strings.Join(j.notes, "\n"); !strings.Contains(notes, "1 document of source/mig-deleted left the ranges while these were copied, and the tail pass brought 0") {
+			t.Error(notes)
+		}
+	})
+}
+
 // What arrives in a range after it was read is no document that the destination
 // lost: the tail pass reads, explains its conflicts, and looks once more.
 func TestArrivedMeanwhile(t *testing.T) {
