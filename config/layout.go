@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // text is a file that is changed by ranges of bytes, so that whatever is not
@@ -23,7 +24,11 @@ type textEdit struct {
 	text       string
 }
 
+// replace puts a text in the place of another, with the line ends of the file.
 func (t *text) replace(start, end int, text string) {
+	if i := bytes.IndexByte(t.src, '\n'); i > 0 && t.src[i-1] == '\r' {
+		text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")
+	}
 	e := textEdit{start, end, text}
 	if !slices.Contains(t.edits, e) {
 		t.edits = append(t.edits, e)
@@ -79,16 +84,105 @@ func (t *text) dropItems(keys, values []hcl.Range, gone map[int]bool, native boo
 		switch {
 		case j+1 < len(keys) && (!native || keys[j+1].Start.Line == values[j].End.Line):
 			end = keys[j+1].Start.Byte
+			if native {
+				end = t.untilComment(values[j].End.Byte, end)
+			}
 		case i > 0 && !gone[i-1]:
 			start = values[i-1].End.Byte
-		default:
-			if rest := bytes.TrimLeft(t.src[end:], " \t"); bytes.HasPrefix(rest, []byte(",")) {
-				end = len(t.src) - len(rest) + 1
+			if after := t.behindComments(start, keys[i].Start.Byte); native && after > start {
+				start, end = after, t.behindComma(end)
+				if start == t.lineStart(start) && blank(t.src[end:t.lineEnd(end)]) {
+					end = t.lineEnd(end)
+				}
 			}
+		default:
+			end = t.behindComma(end)
 		}
 		t.replace(start, end, "")
 		i = j
 	}
+}
+
+// behindComma is the place behind a comma that follows on the line, if one does.
+func (t *text) behindComma(at int) int {
+	for _, tok := range t.tokens(at, max(at, t.lineEnd(at))) {
+		switch tok.Type {
+		case hclsyntax.TokenComma:
+			return tok.Range.End.Byte
+		case hclsyntax.TokenComment:
+			continue
+		}
+		break
+	}
+	return at
+}
+
+// tokens are those of a piece of HCL.
+func (t *text) tokens(start, end int) hclsyntax.Tokens {
+	tokens, _ := hclsyntax.LexConfig(t.src[start:end], "", hcl.Pos{Line: 1, Column: 1, Byte: start})
+	return tokens
+}
+
+// untilComment is where between two items the comments of the second begin: the
+// first one behind the comma.
+func (t *text) untilComment(start, end int) int {
+	comma := false
+	for _, tok := range t.tokens(start, end) {
+		comma = comma || tok.Type == hclsyntax.TokenComma
+		if comma && tok.Type == hclsyntax.TokenComment {
+			return tok.Range.Start.Byte
+		}
+	}
+	return end
+}
+
+// behindComments is the place behind the comments between two items, save for
+// those on lines directly above the second, which are about it; the start, if
+// there are none.
+func (t *text) behindComments(start, end int) int {
+	last := start
+	for _, tok := range t.tokens(start, end) {
+		if tok.Type == hclsyntax.TokenComment {
+			last = tok.Range.End.Byte
+		}
+	}
+	s := t.lineStart(end)
+	if last == start || s < last && t.src[last-1] != '\n' || !blank(t.src[s:end]) {
+		return last
+	}
+	for above := t.lineStart(s - 1); above > start && isComment([]byte(t.line(above))); above = t.lineStart(s - 1) {
+		s = above
+	}
+	return s
+}
+
+// unwrapped is the inner one of two objects in the place of the outer one, with
+// the comments that stand between them on lines of their own.
+func (t *text) unwrapped(outer, inner hcl.Range, native bool) string {
+	s := t.dedented(outer, inner)
+	if !native || s[0] != '{' {
+		return s
+	}
+	indent := t.lineIndent(outer.Start.Byte)
+	comments := func(start, end int) (out string) {
+		for _, tok := range t.tokens(start, end) {
+			if tok.Type == hclsyntax.TokenComment {
+				out += "\n" + indent + "  " + strings.TrimSpace(string(tok.Bytes))
+			}
+		}
+		return out
+	}
+	if above := comments(outer.Start.Byte+1, inner.Start.Byte); above != "" {
+		if rest := strings.TrimLeft(s[1:], " \t"); !strings.HasPrefix(rest, "\n") && !strings.HasPrefix(rest, "\r\n") {
+			above += "\n" + indent + "  "
+			s = s[:1] + rest
+		}
+		s = s[:1] + above + s[1:]
+	}
+	if behind := comments(inner.End.Byte, outer.End.Byte-1); behind != "" {
+		s = strings.TrimRight(s[:len(s)-1], " \t\r\n") + behind + "\n" + indent + "}"
+	}
+	return s
 }
 
 // addLine puts a line before the one of a closing brace; where everything

@@ -113,7 +113,7 @@ func (w *rewriter) edit(e Edit) error {
 		t.replace(r.Start.Byte, r.End.Byte, value)
 	case providers.Unwrap:
 		outer, inner := e.in.rng, e.in.entries[e.i].valueRange
-		t.replace(outer.Start.Byte, outer.End.Byte, t.dedented(outer, inner))
+		t.replace(outer.Start.Byte, outer.End.Byte, t.unwrapped(outer, inner, !e.in.json))
 	case providers.Add:
 		value := e.Fix.Value
 		for i := len(e.rest) - 1; i > 0; i-- {

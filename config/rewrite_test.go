@@ -198,6 +198,93 @@ locals { one = 1 }
   } }
 }
 `},
+		"unwrap keeps comments": {`index "x" {
+  mappings = {
+    # from the old cluster, ticket 123
+    doc = {
+      properties = {
+        a = { type = "keyword" } # of doc
+      }
+    } # behind it
+    // at the end
+  }
+}
+`, []providers.Fix{with(providers.Unwrap, "mappings/doc", nil)}, `index "x" {
+  mappings = {
+    # from the old cluster, ticket 123
+    properties = {
+      a = { type = "keyword" } # of doc
+    }
+    # behind it
+    // at the end
+  }
+}
+`},
+		"unwrap one line with a comment": {`index "x" { mappings = { /* old */ doc = { properties = {} } } }
+`, []providers.Fix{with(providers.Unwrap, "mappings/doc", nil)}, `index "x" { mappings = {
+  /* old */
+properties = {} } }
+`},
+		"unwrap nothing with a comment": {`index "x" {
+  mappings = {
+    doc = {} # behind it
+  }
+}
+`, []providers.Fix{with(providers.Unwrap, "mappings/doc", nil)}, `index "x" {
+  mappings = {
+    # behind it
+  }
+}
+`},
+		"the comment of what stays": {`index "x" {
+  settings = { a = 1, # about a
+    # about b
+    b = 2 }
+}
+`, []providers.Fix{rm("settings/b")}, `index "x" {
+  settings = { a = 1, # about a
+ }
+}
+`},
+		"the comment behind what stays": {`index "x" {
+  settings = {
+    a = 1 # about a
+    b = 2 /* about b */
+    c = 3
+  }
+}
+`, []providers.Fix{rm("settings/b")}, `index "x" {
+  settings = {
+    a = 1 # about a
+    /* about b */
+    c = 3
+  }
+}
+`},
+		"the comment before what stays": {`index "x" { settings = { a = 1 /* a, of course */, /* about b */ b = 2 } }
+`, []providers.Fix{rm("settings/a")}, `index "x" { settings = { /* about b */ b = 2 } }
+`},
+		"comments in one line": {`index "x" { settings = { a = 1 /* about a */, b = 2, } }
+`, []providers.Fix{rm("settings/b")}, `index "x" { settings = { a = 1 /* about a */ } }
+`},
+		"a comment after the comma": {`index "x" { settings = { a = 1, /* about b */ b = 2, } }
+`, []providers.Fix{rm("settings/b")}, `index "x" { settings = { a = 1, /* about b */ } }
+`},
+		"the comment in a list": {`index "y" {
+  depends_on = [index.z, # about z
+    index.x]
+}
+index "x" {
+}
+index "z" {
+}
+`, []providers.Fix{{Do: providers.Remove}}, `index "y" {
+  depends_on = [index.z, # about z
+]
+}
+index "z" {
+}
+`},
 		"through locals and keys": {`index "x" { settings = local.all["index"].settings }
 locals {
   all = { index = { settings = { a = 1, b = 2 } } }
@@ -281,11 +368,28 @@ func TestRewriteJSON(t *testing.T) {
 	}
 }
 
+// TestRewriteLineEnds: a file has the same line ends afterwards.
+func TestRewriteLineEnds(t *testing.T) {
+	crlf := func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }
+	main := "index \"x\" {\n  settings = {\n    # about a\n    a = 1\n    b = 2 # two\n\n    c = 3\n  }\n  mappings = {\n    # old\n    doc = {\n      properties = {}\n    }\n  }\n}\n"
+	want := "index \"x\" {\n  settings = {\n    # about a\n    a = 1\n\n    c = 3\n    d = { e = \"x\" }\n  }\n  mappings = {\n    # old\n    properties = {}\n  }\n}\n"
+	got, _ := rewrite(t, memFiles{"base.hcl": base, "main.hcl": crlf(main)}, rm("settings/b"), with(providers.Add, "settings/d", map[string]any{"e": "x"}), with(providers.Unwrap, "mappings/doc", nil))
+	if diff := cmp.Diff(crlf(want), got["main.hcl"]); diff != "" {
+		t.Error(diff)
+	}
+	files := memFiles{"main.hcl": base + `index "x" { settings = jsondecode(file("s.json")) }`, "s.json": crlf("{\n  \"a\": 1,\n  \"b\": 2\n}\n")}
+	got, _ = rewrite(t, files, rm("settings/a"), with(providers.Add, "settings/d", map[string]any{"e": "x"}))
+	if diff := cmp.Diff(crlf("{\n  \"b\": 2,\n  \"d\": {\n    \"e\": \"x\"\n  }\n}\n"), got["s.json"]); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestRewriteRandom: whatever the layout, the files say afterwards what they
-// said before without what was removed, and no other byte of a value changes.
+// said before without what was removed, no other byte of a value changes, and
+// the comments of what stays do too.
 func TestRewriteRandom(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := &layouts{t: t, json: rapid.Bool().Draw(t, "json"), gone: map[string]bool{}}
+		g := &layouts{t: t, json: rapid.Bool().Draw(t, "json"), gone: map[string]bool{}, notes: map[string][]string{}}
 		text, want := g.object("settings", 0)
 		files := memFiles{"main.hcl": base + "index \"x\" {\n  mappings = {}\n  settings = " + text + "\n}\n"}
 		if g.json {
@@ -313,7 +417,28 @@ func TestRewriteRandom(t *testing.T) {
 		if string(providers.Encode(got)) != string(providers.Encode(want)) {
 			t.Fatalf("removed %v of\n%s\nleft\n%s%s\n%s, want\n%s", fixes, text, after["main.hcl"], after["s.json"], providers.Encode(got), providers.Encode(want))
 		}
+		for path, notes := range g.notes {
+			if !stays(want, strings.Split(path, "/")[1:]) {
+				continue
+			}
+			for _, note := range notes {
+				if strings.Count(after["main.hcl"], note) != 1 {
+					t.Fatalf("removed %v of\n%s\nlost %q of what stays:\n%s", fixes, text, note, after["main.hcl"])
+				}
+			}
+		}
 	})
+}
+
+// stays says whether there is something at a path.
+func stays(v any, path []string) bool {
+	for _, k := range path {
+		m, _ := v.(map[string]any)
+		if v = m[k]; v == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // layouts writes random objects in random layouts.
@@ -321,6 +446,14 @@ type layouts struct {
 	t    *rapid.T
 	json bool
 	gone map[string]bool
+	// notes are the comments of what is at a path; no two are the same.
+	notes map[string][]string
+}
+
+func (g *layouts) note(path, open, close string) string {
+	n := open + " " + path + close
+	g.notes[path] = append(g.notes[path], n)
+	return n
 }
 
 func (g *layouts) draw(n int, what string) int { return rapid.IntRange(0, n-1).Draw(g.t, what) }
@@ -365,15 +498,29 @@ func (g *layouts) object(path string, depth int) (string, map[string]any) {
 				comma = ",\n"
 			}
 		} else if lines && (last || g.draw(3, "same line") > 0) {
-			comma = []string{"\n", ",\n", " # note\n", ", // note\n"}[g.draw(4, "end")]
+			switch g.draw(5, "end") {
+			case 0:
+				comma = "\n"
+			case 1:
+				comma = ",\n"
+			case 2:
+				comma = " " + g.note(path+"/"+key, "# note", ";") + "\n"
+			case 3:
+				comma = ", " + g.note(path+"/"+key, "// note", ";") + "\n"
+			case 4:
+				comma = " " + g.note(path+"/"+key, "/* note", "*/") + ",\n"
+			}
 		} else if last {
 			comma = " "
 		}
 		if lines && !g.json && g.draw(4, "comment") == 0 && strings.HasSuffix(b.String(), "\n") {
-			b.WriteString(indent + "# about it\n")
+			b.WriteString(indent + g.note(path+"/"+key, "# about", ";") + "\n")
 		}
 		if strings.HasSuffix(b.String(), "\n") {
 			b.WriteString(indent)
+		}
+		if !g.json && g.draw(5, "inside") == 0 {
+			b.WriteString(g.note(path+"/"+key, "/* inside", "*/") + " ")
 		}
 		b.WriteString(name + value + comma)
 	}
