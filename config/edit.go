@@ -39,6 +39,11 @@ func (c *Config) Edit(b *Block, f providers.Fix) Edit {
 	if e.Why != "" {
 		return e
 	}
+	if f.Shared || f.Do == providers.Remove && f.Arg == "" {
+		if e.Why = c.unseen(b); e.Why != "" {
+			return e
+		}
+	}
 	for _, o := range f.From {
 		if foreign := c.varies(o); foreign != "" {
 			e.Why = fmt.Sprintf("%s of %s, from which it is worked out, comes from %s", strings.Join(append([]string{o.Arg}, o.Path...), "."), o.Addr, foreign)
@@ -56,9 +61,7 @@ func (c *Config) Edit(b *Block, f providers.Fix) Edit {
 		e.Why = "it comes from " + foreign // elsewhere its value may be one that is right
 	case f.Do == providers.Unwrap && (e.in == nil || len(e.in.entries) != 1):
 		e.Why = "it does not stand alone in an object"
-	case f.Do == providers.Remove && f.Arg == "":
-		e.Why = c.unseen(b)
-	case f.Do == providers.Remove && e.in == nil && (e.attr == nil || !e.opt):
+	case f.Do == providers.Remove && f.Arg != "" && e.in == nil && (e.attr == nil || !e.opt):
 		e.Why = "something has to stand there"
 	}
 	return e

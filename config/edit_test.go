@@ -136,7 +136,10 @@ func TestUnseen(t *testing.T) {
 variable "unset" { type = map(string) }
 variable "empty" { default = {} }
 locals { all = { a = { a = index.x.name }, b = { a = index.y.name } } }
-index "x" { name = "the-x" }
+index "x" {
+  name     = "the-x"
+  settings = { a = 1 }
+}
 index "y" { name = "the-y" }
 index_template "s" {
   for_each       = ` + keys + `
@@ -148,9 +151,12 @@ index_template "s" {
 				if diags.HasErrors() {
 					t.Fatal(show(diags))
 				}
-				e := c.Edit(c.blockAt(providers.Addr{Kind: "index", Name: "x"}), providers.Fix{Do: providers.Remove})
-				if e.Why != tt.why {
-					t.Errorf("why: %q, want %q", e.Why, tt.why)
+				shared := rm("settings/a")
+				shared.Shared = true
+				for f, why := range map[*providers.Fix]string{{Do: providers.Remove}: tt.why, &shared: tt.why, {Do: providers.Remove, Arg: "settings", Path: []string{"a"}}: ""} {
+					if e := c.Edit(c.blockAt(providers.Addr{Kind: "index", Name: "x"}), *f); e.Why != why {
+						t.Errorf("%+v: why: %q, want %q", f, e.Why, why)
+					}
 				}
 			})
 		}

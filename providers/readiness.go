@@ -41,6 +41,9 @@ type Fix struct {
 	// From is what the change was worked out from. If a variable has a part in
 	// any of it, the change is not made: it would fit today's value only.
 	From []Origin
+	// Shared: the change is right only if all that refers to the block is known.
+	// So it is for the removal of a whole block.
+	Shared bool
 }
 
 // Origin is a part of what a block says. One whose block or part is not there

@@ -141,7 +141,9 @@ func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource
 		}
 	}
 	if ref.policy == "" {
-		return append(out, noPolicy(at, over, from...))
+		l := noPolicy(at, over, from...)
+		l.Fixes[0].Shared = true
+		return append(out, l)
 	}
 	at.Summary = "Not a setting of Serverless"
 	at.Fixes = []providers.Fix{{Do: providers.Remove, Arg: at.Arg, Path: at.Path, From: from}}
@@ -159,7 +161,7 @@ func (t *componentTemplate) Lacks(f providers.Flavor, peers []providers.Resource
 			at.Detail += " " + at.Loss
 		}
 	}
-	at.Groups = groups(append([]string{ref.policy}, over...)...)
+	at.Groups, at.Fixes[0].Shared = groups(append([]string{ref.policy}, over...)...), true
 	return append(out, at)
 }
 
