@@ -315,10 +315,32 @@ func (p *ilmPolicy) Lacks(f providers.Flavor, peers []providers.Resource) []*pro
 			named = "It is named by " + strings.Join(users, ", ") + "."
 		}
 		l.Groups = groups(p.id)
-		l.Fixes = []providers.Fix{{Do: providers.Remove}}
+		l.Fixes = []providers.Fix{{Do: providers.Remove, From: references(peers)}}
 		l.Loss = fmt.Sprintf("The policy %s goes, %s. %s What becomes of each part:\n\n%s", p.id, becomes, named, strings.Join(c.parts, "\n"))
 		l.Detail = strings.TrimSuffix(l.Detail, "Remove the block, or give it another cluster.") +
 			"Write a lifecycle into the templates of the data streams instead, and remove the block. " + l.Loss
+	}
+	return out
+}
+
+// references are all places that name a policy. Where a variable does, it could
+// name any.
+func references(peers []providers.Resource) []providers.Origin {
+	var out []providers.Origin
+	of := func(r *rest, arg string, base []string, settings any) {
+		if ref, ok := policyOf(settings); ok {
+			out = append(out, r.origin(arg, append(base, ref.path...)))
+		}
+	}
+	for _, r := range peers {
+		switch r := r.(type) {
+		case *index:
+			of(&r.rest, "settings", nil, r.body["settings"])
+		case *componentTemplate:
+			of(&r.rest, "template", []string{"settings"}, r.settings())
+		case *indexTemplate:
+			of(&r.rest, "template", []string{"settings"}, r.settings())
+		}
 	}
 	return out
 }
