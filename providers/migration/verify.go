@@ -98,6 +98,14 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 	return v, t.verdict(v)
 }
 
+// dropped is how many documents the pipeline is known to have dropped.
+func (t *task) dropped(d done) int64 {
+	if t.pipeline == "" {
+		return 0
+	}
+	return d.Result.Noops
+}
+
 // allowDropped takes as many documents as the pipeline is known to have dropped
 // for these: which they are, no answer tells. A task counts them with those that
 // it updated, so that of a reindex none may be known.
@@ -105,7 +113,7 @@ func (t *task) allowDropped(d done, v *providers.Verification) {
 	if t.pipeline == "" || v.Missing == 0 {
 		return
 	}
-	if v.Missing > d.Result.Noops {
+	if v.Missing > t.dropped(d) {
 		v.Notes = append(v.Notes, fmt.Sprintf("pipeline %s is known to have dropped %s documents: those that it drops cannot be told from lost ones", t.pipeline, humanize.Comma(d.Result.Noops)))
 		return
 	}
@@ -127,7 +135,7 @@ func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) e
 	for _, s := range unseen {
 		v.Notes = append(v.Notes, s+": such documents were not copied")
 	}
-	if err := t.fewer(ctx, v); err != nil {
+	if err := t.fewer(ctx, d, v); err != nil {
 		return err
 	}
 	for _, x := range d.Indices {
@@ -160,8 +168,8 @@ func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) e
 // fewer finds by the totals that several migrations into one destination share
 // ids. Where contents were compared, each document is there with its own, and
 // it is only said.
-func (t *task) fewer(ctx context.Context, v *providers.Verification) error {
-	total, all := v.Source-v.Refused, append([]providers.Peer{{Task: t}}, t.peers...)
+func (t *task) fewer(ctx context.Context, own done, v *providers.Verification) error {
+	total, all := v.Source-v.Refused-t.dropped(own), append([]providers.Peer{{Task: t}}, t.peers...)
 	for i, p := range all {
 		k, ok := p.Task.(*task)
 		if !ok || len(all) == 1 || i > 0 && p.Done == nil || k.changesID || k.dropsIt || k.existing == "keep" || k.existing == "overwrite" {
@@ -182,7 +190,7 @@ func (t *task) fewer(ctx context.Context, v *providers.Verification) error {
 		if err != nil {
 			return err
 		}
-		total += n - left.len()
+		total += n - left.len() - k.dropped(d)
 	}
 	if v.Destination >= total {
 		return nil

@@ -593,6 +593,7 @@ func TestPipelineDrops(t *testing.T) {
 		put(t, w.admin, name, 1, ids(0, 20)...)
 		put(t, w.admin, name, 4, ids(20, 25)...)
 		b := with(streaming(name, name), "dest", "pipeline", cty.StringVal(pipeline))
+		type migration = task
 		task := digestTask(t, w, b)
 		result, sum, err := task.Run(t.Context(), newJournal())
 		if err != nil || result.Noops != 5 || result.Created != 20 {
@@ -619,6 +620,25 @@ func TestPipelineDrops(t *testing.T) {
 		got, v, err = task.Repair(t.Context(), newJournal(), sum, true)
 		if err != nil || got != (providers.Repaired{Created: 1, Failed: 5}) {
 			t.Errorf("%+v %+v, %v", got, v, err)
+		}
+		// Nor is it that another migration's documents have the same ids.
+		w.fresh(t, name+"-2", 1)
+		put(t, w.admin, name+"-2", 1, "another")
+		other := digestTask(t, w, copying(name+"-2", name))
+		_, done, err := other.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []struct {
+			own  *migration
+			sum  providers.JSON
+			peer providers.Peer
+		}{{task, sum, providers.Peer{Task: other, Done: done}}, {other, done, providers.Peer{Task: task, Done: sum}}} {
+			k.own.verify = "count"
+			k.own.Share([]providers.Peer{k.peer})
+			if v, err := k.own.Verify(t.Context(), newJournal(), k.sum); err != nil || strings.Contains(strings.Join(v.Notes, "\n"), "share ids") {
+				t.Errorf("%+v, %v", v, err)
+			}
 		}
 	})
 }
