@@ -291,6 +291,7 @@ func (c *comparison) tell(contents bool) {
 	v := c.v
 	v.Missing = 0 // counts can only guess it
 	v.Compared = max(0, v.Compared-v.Refused)
+	twins := int64(0)
 	for _, m := range c.found {
 		switch m.what {
 		case missing:
@@ -299,16 +300,23 @@ func (c *comparison) tell(contents bool) {
 			v.Different++
 		case extra:
 			v.Extra++
+			if m.twin {
+				twins++
+			}
 		}
 		if len(v.Examples) < mostExamples {
 			n := min(len(m.diff), mostExamples-len(v.Examples))
 			v.Examples = append(v.Examples, m.diff[:n]...)
 		}
 	}
-	if len(c.sources) == 1 && !c.beyond && v.Extra > 0 && v.Extra <= c.d.Result.Created-v.Compared-c.updated {
+	if gone := v.Extra - twins; len(c.sources) == 1 && !c.beyond && gone > 0 && gone <= c.d.Result.Created-twins-v.Compared-c.updated {
 		v.Notes = append(v.Notes, fmt.Sprintf("%s %s deleted on the source since the copy and still on the destination",
-			humanize.Comma(v.Extra), plural(int(v.Extra), "document was", "documents were")))
-		v.Deleted, v.Extra = v.Extra, 0
+			humanize.Comma(gone), plural(int(gone), "document was", "documents were")))
+		v.Deleted, v.Extra = gone, twins
+	}
+	if twins > 0 {
+		v.Notes = append(v.Notes, fmt.Sprintf("%s %s on the destination twice: an id is unique in an index only, and not behind an alias or in a data stream",
+			humanize.Comma(twins), plural(int(twins), "document is", "documents are")))
 	}
 	if c.left > 0 {
 		v.Notes = append(v.Notes, fmt.Sprintf("%s %s left on the destination from before the query was narrowed",

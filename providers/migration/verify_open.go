@@ -32,6 +32,7 @@ type mismatch struct {
 	from *hit
 	to   *hit
 	diff []providers.Difference
+	twin bool // extra, because the destination has it twice
 }
 
 // open narrows the buckets that differ down to documents: those with a digest
@@ -277,7 +278,7 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 		return err
 	}
 	for _, id := range ids {
-		there := to[id]
+		there, seen := to[id], map[string]bool{}
 		for _, o := range from[id] {
 			if o.written {
 				continue
@@ -295,6 +296,7 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 				m.diff = []providers.Difference{{What: different, ID: id, Path: "_routing", From: o.hit.Routing, To: there[0].Routing}}
 			}
 			if at >= 0 {
+				seen[there[at].key()] = true
 				there = slices.Delete(slices.Clone(there), at, at+1)
 			}
 			// What is wrong with those of a peer, its own verification tells.
@@ -306,15 +308,17 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 			if c.oneSided {
 				break
 			}
-			if newer[h.key()] {
+			twin := seen[h.key()]
+			seen[h.key()] = true
+			if newer[h.key()] && !twin {
 				c.updated++
 				continue
 			}
-			if left[h.key()] {
+			if left[h.key()] && !twin {
 				c.left++
 				continue
 			}
-			m := &mismatch{what: extra, to: &h, diff: []providers.Difference{{What: extra, ID: id}}}
+			m := &mismatch{what: extra, to: &h, twin: twin, diff: []providers.Difference{{What: extra, ID: id}}}
 			c.found = append(c.found, m.light())
 		}
 	}

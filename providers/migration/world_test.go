@@ -665,6 +665,65 @@ func TestDataStream(t *testing.T) {
 	})
 }
 
+// The tail pass begins below where the ranges end: what they have brought is not
+// brought again after a rollover. One that is there twice all the same is told,
+// and not taken for one that was deleted on the source.
+func TestDataStreamTail(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const name, pattern = "mig-tail-from", "mig-tail*"
+		stream := "mig-tail-" + w.name
+		must(t, w.target, "PUT", "/_index_template/mig-tail", object{"index_patterns": []string{pattern}, "priority": 901, "data_stream": object{}})
+		for _, b := range []block{full(copying(name, stream)), full(streaming(name, stream))} {
+			drop(t, w.admin, name)
+			drop(t, w.target, "_data_stream/"+stream)
+			t.Cleanup(func() {
+				drop(t, w.admin, name)
+				drop(t, w.target, "_data_stream/"+stream, "_index_template/mig-tail")
+			})
+			must(t, w.admin, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+			timed := func(c providers.Cluster, index string, ids ...string) {
+				var b strings.Builder
+				for _, id := range ids {
+					fmt.Fprintf(&b, "{\"create\":{\"_id\":%q}}\n{\"@timestamp\":\"2026-01-01\",\"of\":%q}\n", id, id)
+				}
+				must(t, c, "POST", "/"+index+"/_bulk?refresh=true", b.String())
+			}
+			timed(w.admin, name, ids(0, 12)...)
+			task := fineTask(t, w, b)
+			j, wrote := newJournal(), false
+			j.at = func(r record) {
+				if r.What == wroteEnd && !wrote {
+					wrote = true
+					timed(w.admin, name, ids(12, 14)...)
+				}
+				if r.What == wroteTail {
+					must(t, w.target, "POST", "/"+stream+"/_rollover", nil)
+				}
+			}
+			_, sum, err := task.Run(t.Context(), j)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, err := search(t.Context(), w.target, stream, -1, object{"size": 100}); err != nil || len(a.Hits.Hits) != 14 {
+				t.Errorf("%s: %d documents, %v", task.method, len(a.Hits.Hits), err)
+			}
+			if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 14 {
+				t.Errorf("%s: %+v %v", task.method, v, err)
+			}
+			timed(w.target, stream, "d 03/ü") // into the new backing index
+			d, err := readDone(sum)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Result.Created++ // as if the copy had done it
+			v, err := task.Verify(t.Context(), newJournal(), providers.Encode(d))
+			if !errors.Is(err, providers.ErrVerify) || v.Extra != 1 || v.Deleted != 0 || !strings.Contains(strings.Join(v.Notes, "\n"), "1 document is on the destination twice") {
+				t.Errorf("%s, twice: %+v %v", task.method, v, err)
+			}
+		}
+	})
+}
+
 // Within one cluster the copy is local; onto itself it is refused, also where
 // only an alias says so.
 func TestSameCluster(t *testing.T) {
