@@ -21,7 +21,7 @@ type traffic struct {
 const (
 	askedOfIndex = 8
 	askedOfDest  = 5
-	askedOfSide  = 6 // of a comparison, by index
+	askedOfSide  = 7 // of a comparison, by index
 )
 
 // traffic counts the ranges that are open and the batches of the size that was

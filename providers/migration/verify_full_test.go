@@ -348,6 +348,32 @@ func TestFullResumes(t *testing.T) {
 	})
 }
 
+// An index that was made anew is added up anew, also where it has the same
+// documents in the same places.
+func TestFullMadeAnew(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name = "dig-anew"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 60)...)
+		task := digestTask(t, w, copying(name, name))
+		_, sum, err := task.Run(t.Context(), newJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		j := newJournal()
+		for _, c := range []struct{ value, different int64 }{{1, 0}, {2, 1}} {
+			drop(t, w.target, name)
+			must(t, w.target, "PUT", "/"+name, sized(t, w.target, 1))
+			put(t, w.target, name, 1, ids(0, 59)...)
+			put(t, w.target, name, int(c.value), ids(59, 60)...)
+			v, err := task.Verify(t.Context(), j, sum)
+			if errors.Is(err, providers.ErrVerify) != (c.different > 0) || v.Different != c.different || v.Identical != 60-c.different {
+				t.Errorf("%+v, %v", v, err)
+			}
+		}
+	})
+}
+
 // Buckets that are too large to be opened are cut finer; what is too much is
 // told as such.
 func TestFullNarrows(t *testing.T) {

@@ -150,6 +150,14 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 		}
 		return err
 	})
+	uuid := "" // where it is shown: an index that was made anew may look as the former did
+	g.Go(func() error {
+		shown, err := readSettings(sub, s.src, x.Name)
+		if uuid = shown[x.Name].at("index.uuid", ""); serverError(err) != nil && !errors.Is(err, providers.ErrUnavailable) {
+			return nil
+		}
+		return err
+	})
 	if err := g.Wait(); err != nil || x.Documents == 0 {
 		return err
 	}
@@ -177,7 +185,7 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 			}
 		}
 	}
-	sum := sha256.Sum256(providers.Encode(object{"digest": digestVersion, "run": s.run, "cluster": s.srcName, "index": x.Name, "query": s.query, "filter": x.Filter,
+	sum := sha256.Sum256(providers.Encode(object{"digest": digestVersion, "run": s.run, "cluster": s.srcName, "index": x.Name, "uuid": uuid, "query": s.query, "filter": x.Filter,
 		"contents": s.contents, "pieces": fmt.Sprint(p.pieces), "checkpoints": x.Checkpoints, "visible": x.Visible}))
 	p.of = hex.EncodeToString(sum[:8])
 	return nil
