@@ -35,8 +35,9 @@ type comparison struct {
 	// left are documents that only the destination has because the query was
 	// narrowed since they were copied.
 	left int64
-	// oneSided: what only the destination has is not looked at.
-	oneSided bool
+	// oneSided: what only the destination has is not looked at; extras: nothing
+	// else is.
+	oneSided, extras bool
 	// cutOff: so much differs that not all of it was looked into.
 	cutOff bool
 	// unopened documents of the source were not looked at. beyond: the counts
@@ -113,17 +114,11 @@ func (c *comparison) run(ctx context.Context) error {
 		if err := c.whole(ctx); err != nil || !c.cutOff {
 			return err
 		}
-		c.found = slices.DeleteFunc(c.found, func(m *mismatch) bool { return m.what != extra })
-		c.left, c.v.Compared = 0, 0
+		c.found, c.updated, c.left, c.v.Compared = nil, 0, 0, 0
 		if err := c.oneWay(ctx); err != nil {
 			return err
 		}
-		if c.query == nil {
-			return c.unsort(ctx)
-		}
-		// So much differs that it may be what a former, wider query has left.
-		c.v.Notes = append(c.v.Notes, "documents that only the destination has were not looked for, because there are too many that the query does not select")
-		return nil
+		return c.otherWay(ctx)
 	}
 	if err := c.oneWay(ctx); err != nil {
 		return err
@@ -161,34 +156,49 @@ func (c *comparison) run(ctx context.Context) error {
 	if err := c.whole(ctx); err != nil || !c.cutOff {
 		return err
 	}
-	for _, m := range c.found {
-		if m.what == extra {
-			own = append(own, m)
-		}
-	}
-	c.found, c.left, c.v.Compared, c.unopened = own, 0, compared, unopened
-	return c.unsort(ctx)
+	c.found, c.updated, c.left, c.v.Compared, c.unopened = own, 0, 0, compared, unopened
+	return c.otherWay(ctx)
 }
 
-// unsort counts what is on the destination beyond all that the copies have
-// created, where it could not be looked at one by one. Old contents of documents
-// that were changed or deleted on the source were created by them.
-func (c *comparison) unsort(ctx context.Context) error {
+// unsort says what the counts tell of documents that only the destination has.
+// Old contents of those that were changed or deleted on the source were created
+// by the copies. all: they were looked at one by one, so that more than the
+// sources have can only be there twice.
+func (c *comparison) unsort(ctx context.Context, all bool) error {
 	here, err := c.dest.count(ctx)
-	for _, s := range c.sources {
-		here -= s.created
+	if err != nil {
+		return err
 	}
-	extras := int64(0)
+	extras, created, now := int64(0), int64(0), int64(0)
 	for _, m := range c.found {
 		switch m.what {
 		case missing:
-			here++ // it was copied, and another is there for it
+			here++ // others are there for it
 		case extra:
 			extras++
 		}
 	}
-	c.beyond, c.unsorted = here > 0, max(0, here-extras)
-	return err
+	for _, s := range c.sources {
+		created += s.created
+		for _, p := range s.parts {
+			n, err := count(ctx, s.src, p.x.Name, -1, s.selection(p.x))
+			if err != nil {
+				return err
+			}
+			now += n
+		}
+	}
+	switch c.beyond = here > created; {
+	case all:
+		c.unsorted = max(0, here-extras-c.left-now)
+	case c.beyond && c.query != nil: // it may be what a former, wider query has left
+		c.v.Notes = append(c.v.Notes, "documents that only the destination has were not looked for, because there are too many that the query does not select")
+	case c.beyond:
+		c.unsorted = max(0, here-extras-created)
+	default:
+		c.v.Notes = append(c.v.Notes, "not all documents that only the destination has were looked at, because there are too many; it holds no more than were copied")
+	}
+	return nil
 }
 
 // peersAlter says why what a peer has brought cannot be compared with its
@@ -331,7 +341,7 @@ func (c *comparison) tell(contents bool) {
 		v.Notes = append(v.Notes, fmt.Sprintf("more differs than was looked into: %s documents are in parts that differ and were not told apart", humanize.Comma(c.unopened)))
 	}
 	if c.unsorted > 0 {
-		v.Notes = append(v.Notes, fmt.Sprintf("more differs than was looked into: the destination holds %s documents that the last copy did not create, and they were not looked at", humanize.Comma(c.unsorted)))
+		v.Notes = append(v.Notes, fmt.Sprintf("more differs than was looked into: the destination holds %s documents that neither the sources have nor the last copy has created, and they were not looked at", humanize.Comma(c.unsorted)))
 	}
 }
 

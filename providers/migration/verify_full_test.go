@@ -419,11 +419,20 @@ func TestFullCutOff(t *testing.T) {
 		}
 		put(t, w.target, name, 1, "stranger 1", "stranger 2")
 		v, err = task.Verify(t.Context(), newJournal(), sum)
-		if !errors.Is(err, providers.ErrVerify) || v.Extra+v.Unopened < 2 || v.Missing+v.Different != 0 || v.Identical != 100 || v.Same() {
+		if !errors.Is(err, providers.ErrVerify) || v.Extra != 2 || v.Unopened+v.Missing+v.Different != 0 || v.Identical != 100 {
 			t.Errorf("strangers: %+v, %v", v, err)
 		}
-		remove(t, w.target, name, "stranger 1", "")
-		remove(t, w.target, name, "stranger 2", "")
+		if got, v, err := task.Repair(t.Context(), newJournal(), sum, true); err != nil || got.Deleted != 2 || v.Identical != 100 {
+			t.Errorf("repaired: %+v %+v, %v", got, v, err)
+		}
+		put(t, w.target, name, 1, ids(4000, 4300)...) // more than is looked into
+		v, err = task.Verify(t.Context(), newJournal(), sum)
+		if !errors.Is(err, providers.ErrVerify) || v.Extra == 0 || v.Extra+v.Unopened != 300 || v.Missing+v.Different != 0 || v.Same() {
+			t.Errorf("many strangers: %+v, %v", v, err)
+		}
+		for _, id := range ids(4000, 4300) {
+			remove(t, w.target, name, id, "")
+		}
 		last := docs[2700+slices.IndexFunc(docs[2700:], func(id string) bool { return bucketOf(digestID(id), 0) > 900 })]
 		remove(t, w.target, name, last, "")
 		v, err = task.Verify(t.Context(), newJournal(), sum)
@@ -432,6 +441,18 @@ func TestFullCutOff(t *testing.T) {
 		}
 		if got, v, err := task.Repair(t.Context(), newJournal(), sum, false); err != nil || got.Created != 1 || v.Identical != 100 {
 			t.Errorf("repaired: %+v %+v, %v", got, v, err)
+		}
+		// A second copy creates nothing, and hides nothing.
+		if _, sum, err = task.Run(t.Context(), newJournal()); err != nil {
+			t.Fatal(err)
+		}
+		put(t, w.admin, name, 3, docs[:2700]...)
+		if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 100 || v.Unopened != 0 {
+			t.Errorf("copied twice: %+v, %v", v, err)
+		}
+		put(t, w.target, name, 1, "stranger")
+		if v, err := task.Verify(t.Context(), newJournal(), sum); !errors.Is(err, providers.ErrVerify) || v.Extra != 1 {
+			t.Errorf("copied twice, a stranger: %+v, %v", v, err)
 		}
 	})
 }

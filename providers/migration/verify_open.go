@@ -173,6 +173,50 @@ func (c *comparison) oneWay(ctx context.Context) error {
 	return c.classify(ctx, suspects)
 }
 
+// otherWay looks for each document of the destination, whatever its contents, on
+// the sources.
+func (c *comparison) otherWay(ctx context.Context) error {
+	c.oneSided, c.extras = false, true
+	dest := c.dest.withoutContents()
+	c.start(dest)
+	var suspects []digested
+	var mu sync.Mutex
+	err := dest.work(ctx, func(ctx context.Context, p *part, n int) error {
+		return dest.windows(p, p.pieces[n], func(w piece) error {
+			_, here, err := dest.digests(ctx, p, w, digestParams{List: true})
+			if err != nil || len(here) == 0 {
+				return err
+			}
+			all, known := int64(len(here)), map[digested]bool{}
+			for _, s := range c.sources {
+				there, err := s.withoutContents().named(ctx, here)
+				if err != nil {
+					return err
+				}
+				for _, d := range there {
+					known[d] = true
+				}
+			}
+			here = slices.DeleteFunc(here, func(d digested) bool { return known[d] })
+			mu.Lock()
+			defer mu.Unlock()
+			if suspects = append(suspects, here...); len(suspects) > c.opened {
+				return errTooDifferent
+			}
+			c.progress(all)
+			return nil
+		})
+	})
+	tooMany := errors.Is(err, errTooDifferent)
+	if err != nil && !tooMany {
+		return err
+	}
+	if err := c.classify(ctx, suspects); err != nil {
+		return err
+	}
+	return c.unsort(ctx, !tooMany)
+}
+
 var errTooDifferent = errors.New("too much differs to be looked at one by one")
 
 // windows cuts a piece into what can be looked up at once.
@@ -300,7 +344,7 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 				there = slices.Delete(slices.Clone(there), at, at+1)
 			}
 			// What is wrong with those of a peer, its own verification tells.
-			if o.side == c.own && (m.what == missing || len(m.diff) > 0) && !c.own.left.has(o.hit) {
+			if o.side == c.own && !c.extras && (m.what == missing || len(m.diff) > 0) && !c.own.left.has(o.hit) {
 				c.found = append(c.found, m.light())
 			}
 		}
@@ -333,8 +377,7 @@ func (c *comparison) leftAmong(ctx context.Context, ids []string) (map[string]bo
 		if s.query == nil || c.oneSided {
 			continue
 		}
-		names := &side{task: s.task, title: s.title, run: s.run, parts: s.parts}
-		hits, err := names.lookup(ctx, ids, object{"bool": object{"must_not": []any{s.query}}})
+		hits, err := s.withoutContents().lookup(ctx, ids, object{"bool": object{"must_not": []any{s.query}}})
 		if err != nil {
 			return nil, err
 		}
@@ -380,6 +423,11 @@ func sameDigest(a, b any) bool {
 	x, errX := digestDoc("", "", providers.Encode(a))
 	y, errY := digestDoc("", "", providers.Encode(b))
 	return errX == nil && errY == nil && x == y
+}
+
+// withoutContents is the same side, of which ids are wanted only.
+func (s *side) withoutContents() *side {
+	return &side{task: s.task, title: s.title, run: s.run, parts: s.parts, note: s.note}
 }
 
 // withContents is the same side, to be looked up with contents.

@@ -219,18 +219,32 @@ func (s *side) readAll(ctx context.Context, p *part, query any, f func(digested)
 // lookupDigests makes the digests of all documents under these ids, at most
 // pageSize.
 func (s *side) lookupDigests(ctx context.Context, ids []string) ([]digested, error) {
-	x := s.parts[0].x
-	a, _, err := s.page(ctx, x, s.index, -1, object{"query": all(s.query, object{"ids": object{"values": ids}}), "track_total_hits": true})
+	if s.run == "" {
+		return s.lookupDigestsIn(ctx, s.parts[0].x, s.index, ids)
+	}
+	var out []digested
+	for _, p := range s.parts { // the name may stand for others by now
+		docs, err := s.lookupDigestsIn(ctx, p.x, p.x.Name, ids)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, docs...)
+	}
+	return out, nil
+}
+
+func (s *side) lookupDigestsIn(ctx context.Context, x *sourceIndex, index string, ids []string) ([]digested, error) {
+	a, _, err := s.page(ctx, x, index, -1, object{"query": s.selection(x, object{"ids": object{"values": ids}}), "track_total_hits": true})
 	if err != nil || a.total <= int64(len(a.docs)) {
 		return a.docs, err
 	}
 	if len(ids) == 1 {
 		return nil, fmt.Errorf("%s holds %d documents under the id %s, which is more than can be looked at", s.title, a.total, quoteID(ids[0]))
 	}
-	out, err := s.lookupDigests(ctx, ids[:len(ids)/2])
+	out, err := s.lookupDigestsIn(ctx, x, index, ids[:len(ids)/2])
 	if err != nil {
 		return nil, err
 	}
-	rest, err := s.lookupDigests(ctx, ids[len(ids)/2:])
+	rest, err := s.lookupDigestsIn(ctx, x, index, ids[len(ids)/2:])
 	return append(out, rest...), err
 }

@@ -34,10 +34,11 @@ func (f *Fake) query(v any) (matcher, error) {
 	case "match_none":
 		return func(*doc) bool { return false }, nil
 	case "ids":
-		values := flatten(body["values"])
-		return func(d *doc) bool {
-			return slices.ContainsFunc(values, func(v any) bool { return fmt.Sprint(v) == d.id })
-		}, nil
+		ids := map[string]bool{}
+		for _, v := range flatten(body["values"]) {
+			ids[fmt.Sprint(v)] = true
+		}
+		return func(d *doc) bool { return ids[d.id] }, nil
 	case "exists":
 		field, _ := body["field"].(string)
 		return func(d *doc) bool { return len(d.values(field)) > 0 || len(d.under(field)) > 0 }, nil
