@@ -103,8 +103,15 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 				return verdict
 			}
 		}
-		u.task = ""
+		r.setTask(u, "")
 	}
+}
+
+// setTask: others look at the tasks of all ranges (outwait).
+func (r *run) setTask(u *unit, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u.task = id
 }
 
 // errAgain: whether the request was carried out is not known, or it was not.
@@ -145,7 +152,7 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 	if err != nil {
 		return err
 	}
-	u.task = id
+	r.setTask(u, id)
 	return r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
 }
 
@@ -174,14 +181,14 @@ func (r *run) locate(ctx context.Context, u *unit) (ended *taskAnswer, err error
 		return nil, nil
 	}
 	if r.info.Flavor == providers.Serverless {
-		u.task = ""
+		r.setTask(u, "")
 		return nil, r.outwait(ctx, r.l.indices[u.index])
 	}
 	id, err := r.find(ctx, r.l.opaque(u), r.info)
 	if err != nil {
 		return nil, err
 	}
-	if u.task = id; id != "" {
+	if r.setTask(u, id); id != "" {
 		return nil, r.j.Append(record{What: wroteTask, Unit: u.id, Task: id})
 	}
 	return nil, nil

@@ -89,7 +89,7 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 		return err
 	}
 	keepsVersions, contents := r.external(r.dest), r.altersContents() == ""
-	first := u.begun == 1 && r.l.tails[u.index] != u
+	first := u.begun == 1 && !u.tail
 	doubted := contents && (first || u.doubt || r.l.held || len(r.l.indices) > 1 || len(r.peers) > 0)
 	var differ, missing examples
 	var open, gone []hit
@@ -244,8 +244,8 @@ func (r *run) unchanged(ctx context.Context, u *unit, docs []hit) ([]hit, error)
 		return docs, nil
 	}
 	checkpoints := x.Checkpoints
-	if r.l.tails[u.index] == u {
-		checkpoints = r.l.decided[u.index].Checkpoints
+	if u.tail {
+		checkpoints = u.checkpoints
 	}
 	names := make([]string, len(docs))
 	for i, h := range docs {

@@ -69,6 +69,9 @@ type unit struct {
 	id    string // "0.3", the tail of index 0 is "0.tail"
 	index int
 	span  span
+	// tail: it is one, which was decided at these checkpoints.
+	tail        bool
+	checkpoints []int64
 
 	// What the journal says of it.
 	begun  int     // how often it was begun
@@ -189,7 +192,7 @@ func (l *ledger) tail(r record) *unit {
 	if r.Skip {
 		return nil
 	}
-	u := &unit{id: fmt.Sprint(r.Index, ".tail"), index: r.Index, span: span{From: r.From, To: -1}}
+	u := &unit{id: fmt.Sprint(r.Index, ".tail"), index: r.Index, span: span{From: r.From, To: -1}, tail: true, checkpoints: r.Checkpoints}
 	l.tails[r.Index] = u
 	return u
 }
@@ -198,7 +201,7 @@ func (l *ledger) tail(r record) *unit {
 // may have left its range since the tail was decided, which is done anew.
 func (l *ledger) begins(u *unit) {
 	u.begun, u.safe = u.begun+1, false
-	if l.tails[u.index] != u {
+	if !u.tail {
 		delete(l.tails, u.index)
 		delete(l.decided, u.index)
 	}

@@ -90,7 +90,10 @@ func (r *run) relax(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	terms := r.l.terms
+	r.mu.Lock()
+	known := r.l.terms
+	r.mu.Unlock()
+	terms := known
 	if len(terms) == 0 && !r.dest.Stream {
 		if terms, err = r.primaryTerms(ctx); err != nil {
 			return err
@@ -123,7 +126,7 @@ func (r *run) relax(ctx context.Context) error {
 		}
 	}
 	if !lax {
-		terms = r.l.terms
+		terms = known
 	}
 	if err := r.j.Append(record{What: wroteRelax, Relaxed: before, Terms: terms}); err != nil {
 		return err
@@ -238,15 +241,15 @@ func (t *task) primaryTerms(ctx context.Context) (map[string][]int64, error) {
 // that may be lost: those ranges are open again.
 func (r *run) secure(ctx context.Context) error {
 	var ended []string
-	lax := r.lax()
 	r.mu.Lock()
+	known := r.l.terms
 	r.l.each(func(u *unit) {
 		if u.counts != nil && !u.safe {
 			ended = append(ended, u.id)
 		}
 	})
 	r.mu.Unlock()
-	if err := r.flush(ctx); err != nil || !lax {
+	if err := r.flush(ctx); err != nil || len(known) == 0 {
 		return err
 	}
 	// All shards are there: one that is still to begin anew was not flushed,
@@ -262,7 +265,7 @@ func (r *run) secure(ctx context.Context) error {
 		return err
 	}
 	what := record{What: wroteFlush, Units: ended}
-	restarted := !maps.EqualFunc(r.l.terms, terms, slices.Equal)
+	restarted := !maps.EqualFunc(known, terms, slices.Equal)
 	if restarted {
 		what = record{What: wroteLost, Terms: terms}
 	} else if len(ended) == 0 {
