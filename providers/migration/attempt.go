@@ -18,12 +18,13 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 	x := r.l.indices[u.index]
 	size := cmp.Or(u.size, x.Size)
 	pause := time.Second
-	for begun := 0; ; {
+	var away outage
+	for begun, lost := 0, 0; ; {
 		if u.task == "" {
 			if err := r.hold(ctx); err != nil {
 				return err
 			}
-			if begun++; begun > mostAttempts {
+			if begun++; begun > mostAttempts+lost {
 				return &trouble{what: gaveUp, unit: u, index: x.Name}
 			}
 			if err := r.begin(ctx, u, size); err != nil {
@@ -31,6 +32,9 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 					return r.explainError(err)
 				}
 				// No answer, or one that says to come later.
+				if lost++; away.tooLong() {
+					return &trouble{what: gaveUp, unit: u, index: x.Name}
+				}
 				if err := sleep(ctx, pause); err != nil {
 					return err
 				}
@@ -40,6 +44,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 				}
 				continue
 			}
+			away = outage{}
 		}
 		since := time.Now()
 		answer, err := r.watcher.follow(ctx, u.task, func(s taskStatus) {
@@ -57,7 +62,11 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 		}
 		verdict := judge(answer)
 		if verdict.err != nil && nothingMatched(verdict.err) {
-			n, err := count(ctx, r.src, x.Name, -1, r.selection(x, u.span.query()))
+			var n int64
+			err := r.patiently(ctx, func() (err error) {
+				n, err = count(ctx, r.src, x.Name, -1, r.selection(x, u.span.query()))
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -124,8 +133,8 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 		return ctx.Err()
 	}
 	x := r.l.indices[u.index]
-	query, err := r.rest(ctx, x, u)
-	if err != nil {
+	var query any
+	if err := r.patiently(ctx, func() (err error) { query, err = r.rest(ctx, x, u); return err }); err != nil {
 		return err
 	}
 	perSecond := r.share()
@@ -169,7 +178,8 @@ func throttledSize(perSecond float64) int64 { return max(1, int64(perSecond*long
 // task that has ended already is returned.
 func (r *run) locate(ctx context.Context, u *unit) (ended *taskAnswer, err error) {
 	if u.task != "" {
-		a, err := r.look(ctx, u.task, r.info)
+		var a taskAnswer
+		err := r.patiently(ctx, func() (err error) { a, err = r.look(ctx, u.task, r.info); return err })
 		if err == nil && a.Completed {
 			return &a, nil
 		}
@@ -184,8 +194,8 @@ func (r *run) locate(ctx context.Context, u *unit) (ended *taskAnswer, err error
 		r.setTask(u, "")
 		return nil, r.outwait(ctx, r.l.indices[u.index])
 	}
-	id, err := r.find(ctx, r.l.opaque(u), r.info)
-	if err != nil {
+	var id string
+	if err := r.patiently(ctx, func() (err error) { id, err = r.find(ctx, r.l.opaque(u), r.info); return err }); err != nil {
 		return nil, err
 	}
 	if r.setTask(u, id); id != "" {

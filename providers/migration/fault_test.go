@@ -2,15 +2,20 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // faulty stands before a cluster and decides what becomes of requests.
@@ -141,4 +146,84 @@ func TestFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A cluster that is away for two minutes, wherever that begins, is waited for:
+// as a whole, or in that it takes no new tasks.
+func TestAwayForMinutes(t *testing.T) {
+	for _, c := range []struct {
+		name, method string
+		source       bool
+		begin        func(r providers.Request, n int) bool
+		all          bool
+	}{
+		{"no task is taken", "reindex", false, func(r providers.Request, n int) bool { return r.Path == "/_reindex" && n == 2 }, false},
+		{"destination, as a task begins", "reindex", false, func(r providers.Request, n int) bool { return r.Path == "/_reindex" && n == 2 }, true},
+		{"destination, as conflicts are explained", "reindex", false, func(r providers.Request, n int) bool { return strings.HasSuffix(r.Path, "/_refresh") && n == 3 }, true},
+		{"source, as a range is read", "stream", true, func(r providers.Request, n int) bool { return strings.HasSuffix(r.Path, "/_pit") }, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newPair(t, providertest.Options{}).world
+				const name = "mig-away"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 40)...)
+				put(t, w.target, name, 1, ids(0, 1)...)
+				var mu sync.Mutex
+				var since time.Time
+				target := w.target
+				do := func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+					mu.Lock()
+					begins := r.Method == "POST" && c.begin(r, n)
+					if begins && since.IsZero() {
+						since = time.Now()
+					}
+					away := !since.IsZero() && time.Since(since) < 2*time.Minute && (begins || c.all || r.Path == "/_reindex")
+					mu.Unlock()
+					if away {
+						return nil, fmt.Errorf("down: %w", providers.ErrUnavailable)
+					}
+					return pass()
+				}
+				if c.source {
+					w.source = &faulty{Cluster: w.source, do: do}
+				} else {
+					w.target = &faulty{Cluster: w.target, do: do}
+				}
+				task := fineTask(t, w, with(copying(name, name), "", "method", cty.StringVal(c.method)))
+				task.concurrency = 2
+				if _, _, err := task.Run(t.Context(), newJournal()); err != nil {
+					t.Fatal(err)
+				}
+				if since.IsZero() {
+					t.Error("it was never away")
+				}
+				if diff := cmp.Diff(contents(t, w.admin, name), contents(t, target, name)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
+// Patience is counted in time, however long each request takes to fail.
+func TestPatienceIsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newPair(t, providertest.Options{}).world
+		const name = "mig-patience"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 10)...)
+		w.target = &faulty{Cluster: w.target, do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			if r.Method == "GET" && r.Path == "/_tasks" {
+				time.Sleep(time.Minute)
+				return nil, fmt.Errorf("down: %w", providers.ErrUnavailable)
+			}
+			return pass()
+		}}
+		begin := time.Now()
+		_, _, err := fineTask(t, w, copying(name, name)).Run(t.Context(), newJournal())
+		if took := time.Since(begin); !errors.Is(err, providers.ErrUnavailable) || took < patience || took > patience+3*time.Minute {
+			t.Errorf("given up after %v: %v", took, err)
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -232,9 +233,9 @@ func restartAt(t *testing.T, method string, at int, killed, async bool) bool {
 			task.method, task.concurrency = method, 2
 			task.Own()
 			j := newJournal()
-			n := 0
+			var n atomic.Int64
 			j.at = func(record) {
-				if n++; n == at+1 {
+				if n.Add(1) == int64(at+1) {
 					f.target.Restart()
 					if killed {
 						j.mu.Lock()
@@ -257,7 +258,7 @@ func restartAt(t *testing.T, method string, at int, killed, async bool) bool {
 			if v, err := task.Verify(t.Context(), j, sum); err != nil || v.Identical != 40 {
 				t.Errorf("%+v %v", v, err)
 			}
-			done = n <= at
+			done = n.Load() <= int64(at)
 		})
 	})
 	return done

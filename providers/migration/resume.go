@@ -20,11 +20,14 @@ func (r *run) resume(ctx context.Context) error {
 	if c.Created > 0 && !r.dest.Stream && !r.dropsIt {
 		var there int64
 		if r.dest.Exists {
-			if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) {
+			err := r.patiently(ctx, func() (err error) {
+				if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) {
+					return err
+				}
+				there, err = count(ctx, r.dst, r.destIndex, -1, nil)
 				return err
-			}
-			var err error
-			if there, err = count(ctx, r.dst, r.destIndex, -1, nil); err != nil {
+			})
+			if err != nil {
 				return err
 			}
 		}

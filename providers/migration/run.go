@@ -67,7 +67,7 @@ func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, 
 		}
 	}
 	if err == nil {
-		err = r.settle(ctx)
+		err = r.patiently(ctx, func() error { return r.settle(ctx) })
 	} else if ctx.Err() == nil && r.l != nil { // the user looks at it now, and does not want it as it is filled
 		if e := r.restore(ctx, j, r.l); e != nil {
 			err = errors.Join(err, e)
@@ -160,17 +160,27 @@ func (r *run) take(ctx context.Context, index string) error {
 // patiently does what does no harm when it is done again, until a cluster that
 // is away is back, or was away for too long.
 func (r *run) patiently(ctx context.Context, f func() error) error {
-	waited, pause := time.Duration(0), time.Second
-	for {
+	var away outage
+	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
 		err := f()
-		if !errors.Is(err, providers.ErrUnavailable) || ctx.Err() != nil || waited >= patience {
+		if !errors.Is(err, providers.ErrUnavailable) || ctx.Err() != nil || away.tooLong() {
 			return err
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		waited, pause = waited+pause, min(2*pause, 30*time.Second)
 	}
+}
+
+// outage begins with the first request that a cluster does not answer. The zero
+// value: it answers.
+type outage struct{ since time.Time }
+
+func (o *outage) tooLong() bool {
+	if o.since.IsZero() {
+		o.since = time.Now()
+	}
+	return time.Since(o.since) >= patience
 }
 
 // connection says who the destination is and how it reaches the source.
@@ -300,7 +310,13 @@ func (r *run) tailPass(ctx context.Context) error {
 		if _, ok := r.l.decided[i]; ok || !x.tails() {
 			continue
 		}
-		from, checkpoints, visible, ok, err := r.tail(ctx, x, r.l.short(i) > 0)
+		var from int64
+		var checkpoints, visible []int64
+		var ok bool
+		err := r.patiently(ctx, func() (err error) {
+			from, checkpoints, visible, ok, err = r.tail(ctx, x, r.l.short(i) > 0)
+			return err
+		})
 		if err != nil {
 			return r.explainError(err)
 		}

@@ -55,6 +55,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 	x := s.l.indices[u.index]
 	size := s.streamSize(x)
 	pause := time.Second
+	var away outage
 	for begun := 0; ; {
 		if err := s.hold(ctx); err != nil {
 			return err
@@ -62,8 +63,8 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		if begun++; begun > mostAttempts {
 			return &trouble{what: gaveUp, unit: u, index: x.Name}
 		}
-		query, err := s.rest(ctx, x, u)
-		if err != nil {
+		var query any
+		if err := s.patiently(ctx, func() (err error) { query, err = s.rest(ctx, x, u); return err }); err != nil {
 			return err
 		}
 		if err := s.j.Append(record{What: wroteBegin, Unit: u.id, Size: size, There: u.there}); err != nil {
@@ -96,6 +97,11 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		case errors.Is(err, errLost):
 			s.j.Note(fmt.Sprintf("%s no longer knows what range %s of %s was read from: the range starts again.", s.srcName, u.id, x.Name))
 		case errors.Is(err, errAgain), errors.Is(err, providers.ErrUnavailable), serverError(err) != nil && isTransient(serverError(err)):
+			if got.Total > 0 {
+				away = outage{}
+			} else if begun--; away.tooLong() {
+				return s.explainError(err)
+			}
 			s.j.Note(fmt.Sprintf("Range %s of %s was interrupted and starts again in %v: %v.", u.id, x.Name, pause, err))
 		default:
 			return s.explainError(err)
@@ -133,7 +139,7 @@ func (r *run) ended(ctx context.Context, u *unit, x *sourceIndex, c counts, lett
 	}
 	var left refusedDocs
 	left.add(letters...)
-	if err := r.explain(ctx, u, c, left); err != nil {
+	if err := r.patiently(ctx, func() error { return r.explain(ctx, u, c, left) }); err != nil {
 		if f := (*providers.Finding)(nil); u.task == "" && !errors.As(err, &f) {
 			return r.doubt(u, nil, err) // what this attempt was answered goes with the process
 		}

@@ -183,7 +183,7 @@ func (t *trouble) finding(of *task, left refusedDocs) error {
 				where, of.dstName, o.counts.Total, o.counts.done()))
 	case gaveUp:
 		return providers.NewError("gave_up", "", "A range could not be copied",
-			fmt.Sprintf("%s was begun %d times and its task was lost, or rejected, each time. See the log of %s. %s", where, mostAttempts, of.dstName, goOn))
+			fmt.Sprintf("%s was begun %d times and its task was lost, or rejected, each time. See the log of %s. %s", where, o.unit.begun, of.dstName, goOn))
 	case tooLarge:
 		return providers.NewError("document_too_large", "source.size", "A document is too large for a reindex from remote",
 			fmt.Sprintf("%s: even one document at a time is more than the buffer of %s holds: %s", where, of.dstName, o.reason()))

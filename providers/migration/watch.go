@@ -34,7 +34,7 @@ type followed struct {
 	end  chan struct{}
 	last taskAnswer
 	err  error
-	away time.Duration // since the server answered last
+	away outage
 }
 
 // newWatcher's context is the run's: what follow waits for ends with it.
@@ -110,13 +110,13 @@ func (w *watcher) loop() {
 		if len(all) == 0 {
 			return
 		}
-		w.look(all, wait)
+		w.look(all)
 		wait = nextLook(all, wait)
 	}
 }
 
 // look asks once for all, then for those that have ended.
-func (w *watcher) look(all []*followed, wait time.Duration) {
+func (w *watcher) look(all []*followed) {
 	var list map[string]taskAnswer
 	var err error
 	if !w.single {
@@ -130,12 +130,12 @@ func (w *watcher) look(all []*followed, wait time.Duration) {
 		if asked == nil && !there {
 			a, asked = w.task.look(ctx, f.id, w.info)
 		}
-		w.tell(f, a, asked, wait)
+		w.tell(f, a, asked)
 		return nil
 	})
 }
 
-func (w *watcher) tell(f *followed, a taskAnswer, err error, wait time.Duration) {
+func (w *watcher) tell(f *followed, a taskAnswer, err error) {
 	select {
 	case <-f.end: // it was told already
 		return
@@ -143,15 +143,14 @@ func (w *watcher) tell(f *followed, a taskAnswer, err error, wait time.Duration)
 	}
 	switch {
 	case err == nil && !a.Completed:
-		f.away, f.last = 0, a
+		f.away, f.last = outage{}, a
 		select {
 		case <-f.seen: // nobody has taken the last one
 		default:
 		}
 		f.seen <- a.status()
 		return
-	case err != nil && errors.Is(err, providers.ErrUnavailable) && w.ctx.Err() == nil && f.away < patience:
-		f.away += wait
+	case err != nil && errors.Is(err, providers.ErrUnavailable) && w.ctx.Err() == nil && !f.away.tooLong():
 		return
 	}
 	f.last, f.err = a, err
