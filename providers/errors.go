@@ -12,7 +12,7 @@ var (
 	ErrTooLarge    = errors.New("too large")   // the answer has more bytes than Request.Limit
 
 	// ErrVerify is wrapped by the error of a verification that found a
-	// difference: exit code 3.
+	// difference, or that has not looked at all that may differ: exit code 3.
 	ErrVerify = errors.New("verification found a difference")
 )
 

@@ -254,32 +254,6 @@ func TestFullFinds(t *testing.T) {
 	}
 }
 
-// What somebody has written on the destination since is newer, and stays; what
-// is merely different is mended, and has the source's version then.
-func TestRepairKeepsNewer(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
-		const name = "dig-newer"
-		task, sum := copied(t, w, name, 1, 30)
-		want := contents(t, w.target, name)
-		write(t, w.target, name, "d 7/ü", "", `{"n":777}`)
-		write(t, w.target, name, "d 9/ü", "&routing=r", `{"n":777}`)
-		write(t, w.target, name, "d 8/ü", sameVersion, `{"n":9}`)
-		j := newJournal()
-		got, v, err := task.Repair(t.Context(), j, sum, true)
-		if !errors.Is(err, providers.ErrVerify) || got != (providers.Repaired{Updated: 1, Failed: 2}) || v.Different != 2 || v.Missing+v.Extra != 0 {
-			t.Errorf("%+v %+v, %v", got, v, err)
-		}
-		if notes := strings.Join(j.notes, "\n"); !strings.Contains(notes, "2 documents were not repaired: the destination has version 2") {
-			t.Errorf("notes %q", notes)
-		}
-		want["d 7/ü"], want["d 9/ü"] = `2  {"n":777}`, `2 r {"n":777}`
-		want["d 8/ü"] = contents(t, w.admin, name)["d 8/ü"]
-		if diff := cmp.Diff(want, contents(t, w.target, name)); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
 // What was written on the source since the copy is no difference.
 func TestFullSourceLivesOn(t *testing.T) {
 	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
@@ -392,105 +366,8 @@ func TestFullNarrows(t *testing.T) {
 		must(t, w.target, "PUT", "/"+name, object{})
 		task.opened = 10
 		v, err = task.Verify(t.Context(), newJournal(), sum)
-		if !errors.Is(err, providers.ErrVerify) || v.Missing == 0 || v.Identical != 0 || !strings.Contains(strings.Join(v.Notes, " "), "more differs than was looked into") {
+		if !errors.Is(err, providers.ErrVerify) || v.Missing == 0 || v.Missing+v.Unopened < 900 || v.Identical != 0 || !strings.Contains(strings.Join(v.Notes, " "), "more differs than was looked into") {
 			t.Errorf("%+v, %v", v, err)
-		}
-	})
-}
-
-// Where more differs than is looked into, for good reasons, one that is lost is
-// found all the same, and what nobody copied is at least told.
-func TestFullCutOff(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
-		const name = "dig-cut-off"
-		w.fresh(t, name, 1)
-		docs := ids(1000, 3800)
-		put(t, w.admin, name, 1, docs...)
-		task := digestTask(t, w, copying(name, name))
-		task.big, task.opened = 1000, 100
-		_, sum, err := task.Run(t.Context(), newJournal())
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(t, w.admin, name, 2, docs[:2700]...)
-		v, err := task.Verify(t.Context(), newJournal(), sum)
-		if err != nil || v.Newer != 2700 || v.Compared != 100 || v.Identical != 100 || v.Unopened != 0 {
-			t.Errorf("%+v, %v", v, err)
-		}
-		put(t, w.target, name, 1, "stranger 1", "stranger 2")
-		v, err = task.Verify(t.Context(), newJournal(), sum)
-		if !errors.Is(err, providers.ErrVerify) || v.Extra != 2 || v.Unopened+v.Missing+v.Different != 0 || v.Identical != 100 {
-			t.Errorf("strangers: %+v, %v", v, err)
-		}
-		if got, v, err := task.Repair(t.Context(), newJournal(), sum, true); err != nil || got.Deleted != 2 || v.Identical != 100 {
-			t.Errorf("repaired: %+v %+v, %v", got, v, err)
-		}
-		put(t, w.target, name, 1, ids(4000, 4300)...) // more than is looked into
-		v, err = task.Verify(t.Context(), newJournal(), sum)
-		if !errors.Is(err, providers.ErrVerify) || v.Extra == 0 || v.Extra+v.Unopened != 300 || v.Missing+v.Different != 0 || v.Same() {
-			t.Errorf("many strangers: %+v, %v", v, err)
-		}
-		for _, id := range ids(4000, 4300) {
-			remove(t, w.target, name, id, "")
-		}
-		last := docs[2700+slices.IndexFunc(docs[2700:], func(id string) bool { return bucketOf(digestID(id), 0) > 900 })]
-		remove(t, w.target, name, last, "")
-		v, err = task.Verify(t.Context(), newJournal(), sum)
-		if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || v.Different+v.Extra != 0 || cmp.Diff([]providers.Difference{{What: missing, ID: last}}, v.Examples) != "" {
-			t.Errorf("one lost: %+v, %v", v, err)
-		}
-		if got, v, err := task.Repair(t.Context(), newJournal(), sum, false); err != nil || got.Created != 1 || v.Identical != 100 {
-			t.Errorf("repaired: %+v %+v, %v", got, v, err)
-		}
-		// A second copy creates nothing, and hides nothing.
-		if _, sum, err = task.Run(t.Context(), newJournal()); err != nil {
-			t.Fatal(err)
-		}
-		put(t, w.admin, name, 3, docs[:2700]...)
-		if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 100 || v.Unopened != 0 {
-			t.Errorf("copied twice: %+v, %v", v, err)
-		}
-		put(t, w.target, name, 1, "stranger")
-		if v, err := task.Verify(t.Context(), newJournal(), sum); !errors.Is(err, providers.ErrVerify) || v.Extra != 1 {
-			t.Errorf("copied twice, a stranger: %+v, %v", v, err)
-		}
-	})
-}
-
-// An alias that stands for another index since, or for none, hides nothing.
-func TestFullAliasMoved(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
-		const name, one, two, alias = "dig-moved", "dig-moved-1", "dig-moved-2", "dig-moved-all"
-		docs := ids(0, 20)
-		swap := func(actions ...any) { must(t, w.admin, "POST", "/_aliases", object{"actions": actions}) }
-		for _, moved := range [][]any{
-			{object{"remove": object{"index": one, "alias": alias}}, object{"add": object{"index": two, "alias": alias}}},
-			{object{"remove": object{"index": one, "alias": alias}}},
-		} {
-			for _, x := range []string{name, one, two} {
-				w.fresh(t, x, 1)
-			}
-			put(t, w.admin, one, 1, docs...)
-			put(t, w.admin, two, 1, docs...)
-			swap(object{"add": object{"index": one, "alias": alias}})
-			task := digestTask(t, w, copying(alias, name))
-			_, sum, err := task.Run(t.Context(), newJournal())
-			if err != nil {
-				t.Fatal(err)
-			}
-			swap(moved...)
-			if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 20 {
-				t.Errorf("%+v, %v", v, err)
-			}
-			remove(t, w.target, name, docs[7], "")
-			write(t, w.target, name, docs[8], sameVersion, `{"n":9}`)
-			v, err := task.Verify(t.Context(), newJournal(), sum)
-			if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || v.Different != 1 || v.Extra != 0 || v.Identical != 18 {
-				t.Errorf("%+v, %v", v, err)
-			}
-			if got, v, err := task.Repair(t.Context(), newJournal(), sum, true); err != nil || got != (providers.Repaired{Created: 1, Updated: 1}) || v.Identical != 20 {
-				t.Errorf("%+v %+v, %v", got, v, err)
-			}
 		}
 	})
 }
@@ -622,70 +499,6 @@ func TestFullSharedWithPipeline(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, contents(t, w.target, name)); diff != "" {
 			t.Error(diff)
-		}
-	})
-}
-
-// What a pipeline drops is not lost, and repair does not bring it; what is lost
-// besides is found.
-func TestPipelineDrops(t *testing.T) {
-	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
-		const name, pipeline = "dig-drops", "dig-drops"
-		w.fresh(t, name, 1)
-		must(t, w.target, "PUT", "/_ingest/pipeline/"+pipeline, object{"processors": []any{object{"drop": object{"if": "ctx.n == 4"}}}})
-		t.Cleanup(func() {
-			drop(t, w.target, name)
-			drop(t, w.target, "_ingest/pipeline/"+pipeline)
-		})
-		put(t, w.admin, name, 1, ids(0, 20)...)
-		put(t, w.admin, name, 4, ids(20, 25)...)
-		b := with(streaming(name, name), "dest", "pipeline", cty.StringVal(pipeline))
-		type migration = task
-		task := digestTask(t, w, b)
-		result, sum, err := task.Run(t.Context(), newJournal())
-		if err != nil || result.Noops != 5 || result.Created != 20 {
-			t.Fatalf("%+v, %v", result, err)
-		}
-		for _, task.verify = range []string{"count", "sample", "full"} {
-			v, err := task.Verify(t.Context(), newJournal(), sum)
-			if err != nil || len(v.Examples) > 0 || !strings.Contains(strings.Join(v.Notes, "\n"), "5 documents are not on the destination, and no difference: pipeline dig-drops dropped 5") {
-				t.Errorf("%s: %+v, %v", task.verify, v, err)
-			}
-		}
-		j := newJournal()
-		got, v, err := task.Repair(t.Context(), j, sum, true)
-		if err != nil || got != (providers.Repaired{Failed: 5}) || !strings.Contains(strings.Join(j.notes, "\n"), "the pipeline drops it") {
-			t.Errorf("%+v %+v, %v", got, v, err)
-		}
-		remove(t, w.target, name, ids(7, 8)[0], "")
-		for _, task.verify = range []string{"count", "sample", "full"} {
-			v, err := task.Verify(t.Context(), newJournal(), sum)
-			if !errors.Is(err, providers.ErrVerify) || v.Missing != 6 || !strings.Contains(strings.Join(v.Notes, "\n"), "cannot be told from lost ones") {
-				t.Errorf("%s: %+v, %v", task.verify, v, err)
-			}
-		}
-		got, v, err = task.Repair(t.Context(), newJournal(), sum, true)
-		if err != nil || got != (providers.Repaired{Created: 1, Failed: 5}) {
-			t.Errorf("%+v %+v, %v", got, v, err)
-		}
-		// Nor is it that another migration's documents have the same ids.
-		w.fresh(t, name+"-2", 1)
-		put(t, w.admin, name+"-2", 1, "another")
-		other := digestTask(t, w, copying(name+"-2", name))
-		_, done, err := other.Run(t.Context(), newJournal())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, k := range []struct {
-			own  *migration
-			sum  providers.JSON
-			peer providers.Peer
-		}{{task, sum, providers.Peer{Task: other, Done: done}}, {other, done, providers.Peer{Task: task, Done: sum}}} {
-			k.own.verify = "count"
-			k.own.Share([]providers.Peer{k.peer})
-			if v, err := k.own.Verify(t.Context(), newJournal(), k.sum); err != nil || strings.Contains(strings.Join(v.Notes, "\n"), "share ids") {
-				t.Errorf("%+v, %v", v, err)
-			}
 		}
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -14,7 +13,6 @@ import (
 const (
 	mostOpened = 200_000 // documents of a side that are held, as ids, at a time
 	mostRounds = 20      // passes over the index to look into what differs
-	oneWayStep = 10_000  // documents that are looked up together
 )
 
 // What is wrong with a document.
@@ -133,122 +131,6 @@ func unpaired(a, b []digested) (onlyA, onlyB []digested) {
 
 func compareDigested(a, b digested) int {
 	return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.routing, b.routing), cmp.Compare(a.digest, b.digest))
-}
-
-// oneWay looks for each document of the source on the destination. What else
-// is there is not looked at.
-func (c *comparison) oneWay(ctx context.Context) error {
-	c.oneSided = true
-	c.start(c.own)
-	var suspects []digested
-	var mu sync.Mutex
-	err := c.own.work(ctx, func(ctx context.Context, p *part, n int) error {
-		return c.own.windows(p, p.pieces[n], func(w piece) error {
-			_, from, err := c.own.digests(ctx, p, w, digestParams{List: true})
-			if err != nil || len(from) == 0 {
-				return err
-			}
-			all := len(from)
-			to, err := c.dest.named(ctx, from)
-			if err != nil {
-				return err
-			}
-			a, _ := unpaired(from, to)
-			mu.Lock()
-			defer mu.Unlock()
-			c.v.Compared += int64(all)
-			if suspects = append(suspects, a...); len(suspects) > c.opened {
-				return errTooDifferent
-			}
-			c.progress(int64(all))
-			return nil
-		})
-	})
-	if err != nil && !errors.Is(err, errTooDifferent) {
-		return err
-	}
-	if err != nil {
-		c.unopened = max(0, c.own.documents()-c.v.Compared)
-	}
-	return c.classify(ctx, suspects)
-}
-
-// otherWay looks for each document of the destination, whatever its contents, on
-// the sources.
-func (c *comparison) otherWay(ctx context.Context) error {
-	c.oneSided, c.extras = false, true
-	dest := c.dest.withoutContents()
-	c.start(dest)
-	var suspects []digested
-	var mu sync.Mutex
-	err := dest.work(ctx, func(ctx context.Context, p *part, n int) error {
-		return dest.windows(p, p.pieces[n], func(w piece) error {
-			_, here, err := dest.digests(ctx, p, w, digestParams{List: true})
-			if err != nil || len(here) == 0 {
-				return err
-			}
-			all, known := int64(len(here)), map[digested]bool{}
-			for _, s := range c.sources {
-				there, err := s.withoutContents().named(ctx, here)
-				if err != nil {
-					return err
-				}
-				for _, d := range there {
-					known[d] = true
-				}
-			}
-			here = slices.DeleteFunc(here, func(d digested) bool { return known[d] })
-			mu.Lock()
-			defer mu.Unlock()
-			if suspects = append(suspects, here...); len(suspects) > c.opened {
-				return errTooDifferent
-			}
-			c.progress(all)
-			return nil
-		})
-	})
-	tooMany := errors.Is(err, errTooDifferent)
-	if err != nil && !tooMany {
-		return err
-	}
-	if err := c.classify(ctx, suspects); err != nil {
-		return err
-	}
-	return c.unsort(ctx, !tooMany)
-}
-
-var errTooDifferent = errors.New("too much differs to be looked at one by one")
-
-// windows cuts a piece into what can be looked up at once.
-func (s *side) windows(p *part, c piece, f func(piece) error) error {
-	if !p.x.SeqNo || c.span.By.Field != "" {
-		return f(c)
-	}
-	for from := c.span.From; from <= c.span.To; from += oneWayStep {
-		if err := f(piece{shard: c.shard, span: span{From: from, To: min(from+oneWayStep-1, c.span.To)}}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// named makes the digests of the documents with these ids.
-func (s *side) named(ctx context.Context, docs []digested) (out []digested, err error) {
-	if len(s.parts) == 0 { // no index, no document
-		return nil, nil
-	}
-	for batch := range slices.Chunk(docs, s.pageSize(s.parts[0].x)) {
-		ids := make([]string, len(batch))
-		for i, d := range batch {
-			ids[i] = d.id
-		}
-		list, err := s.lookupDigests(ctx, ids)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, list...)
-	}
-	return out, nil
 }
 
 // classify says of each suspect what is wrong with it, now and by its contents.
