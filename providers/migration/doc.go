@@ -38,5 +38,6 @@
 // (digest_painless.go) or, where they cannot, by esmig (verify_read.go). Both
 // sides are added up per bucket in pieces that the journal keeps
 // (verify_pieces.go); verify_full.go compares the sums, verify_open.go looks
-// into what differs, repair.go mends it.
+// into what differs, verify_each.go looks document by document where too much
+// does, repair.go mends it.
 package migration
