@@ -47,7 +47,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 			away = outage{}
 		}
 		since := time.Now()
-		answer, err := r.watcher.follow(ctx, u.task, func(s taskStatus) {
+		answer, err := r.watcher.follow(ctx, u.task, r.l.opaque(u), func(s taskStatus) {
 			r.progress(u, s, false)
 			r.pace(ctx, u, s)
 		})
@@ -179,7 +179,7 @@ func throttledSize(perSecond float64) int64 { return max(1, int64(perSecond*long
 func (r *run) locate(ctx context.Context, u *unit) (ended *taskAnswer, err error) {
 	if u.task != "" {
 		var a taskAnswer
-		err := r.patiently(ctx, func() (err error) { a, err = r.look(ctx, u.task, r.info); return err })
+		err := r.patiently(ctx, func() (err error) { a, err = r.look(ctx, u.task, r.l.opaque(u), r.info); return err })
 		if err == nil && a.Completed {
 			return &a, nil
 		}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,4 +228,46 @@ func TestPatienceIsTime(t *testing.T) {
 			t.Errorf("given up after %v: %v", took, err)
 		}
 	})
+}
+
+// A node that restarts counts its tasks anew, and results of before stay: what
+// the server says of a task's id may be about another one.
+func TestTaskIDComesAgain(t *testing.T) {
+	for _, concurrency := range []int{1, 4} {
+		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newPair(t, providertest.Options{})
+				const name = "mig-again-id"
+				f.fresh(t, name, 1)
+				put(t, f.admin, name, 1, ids(0, 40)...)
+				put(t, f.world.target, "other", 1, "x")
+				f.target.Restart()
+				for range 100 { // by hand, under ids from 1 on
+					_, err := f.world.target.Do(t.Context(), providers.Request{Method: "POST", Path: "/_reindex", Query: url.Values{"wait_for_completion": {"false"}},
+						Body: providers.JSON(`{"source":{"index":"other"},"dest":{"index":"copied"}}`), OpaqueID: "by-hand"})
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				f.target.FinishTasks()
+				f.target.Restart()
+				task := fineTask(t, f.world, copying(name, name))
+				task.concurrency, task.size = concurrency, 1
+				j := newJournal()
+				var tasks atomic.Int64
+				j.at = func(r record) {
+					if r.What == wroteTask && tasks.Add(1)%3 == 1 && tasks.Load() < 10 {
+						f.target.Restart()
+					}
+				}
+				result, _, err := task.Run(t.Context(), j)
+				if err != nil || result.Read != 40 { // by the ranges, and not by a tail that stood in for them
+					t.Fatalf("%+v %v", result, err)
+				}
+				if diff := cmp.Diff(contents(t, f.admin, name), contents(t, f.world.target, name)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
 }

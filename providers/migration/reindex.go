@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/esmig/esmig/providers"
@@ -72,8 +73,9 @@ type failure struct {
 type taskAnswer struct {
 	Completed bool `json:"completed"`
 	Task      struct {
-		Status taskStatus `json:"status"`
-		Nanos  int64      `json:"running_time_in_nanos"`
+		Headers map[string]string `json:"headers"`
+		Status  taskStatus        `json:"status"`
+		Nanos   int64             `json:"running_time_in_nanos"`
 	} `json:"task"`
 	Status   taskStatus     `json:"status"`
 	Nanos    int64          `json:"running_time_in_nanos"`
@@ -108,6 +110,18 @@ func (a taskAnswer) status() taskStatus {
 	return s
 }
 
+// sentAs says whether a task may be the one that was sent with this X-Opaque-Id.
+// Its id alone does not: a node counts anew when it starts, and results of
+// before stay. What has no X-Opaque-Id cannot be told.
+func sentAs(headers map[string]string, opaque string) bool {
+	for k, v := range headers {
+		if strings.EqualFold(k, "X-Opaque-Id") {
+			return v == opaque
+		}
+	}
+	return true
+}
+
 // start sends the reindex and returns the task's id. It is never sent twice.
 func (t *task) start(ctx context.Context, on providers.Cluster, body providers.JSON, opaque string, perSecond float64) (string, error) {
 	q := url.Values{"wait_for_completion": {"false"}}
@@ -125,14 +139,18 @@ func (t *task) start(ctx context.Context, on providers.Cluster, body providers.J
 	return a.Task, nil
 }
 
-// look asks for a task. ErrNotFound: the server does not know it (any more).
-func (t *task) look(ctx context.Context, id string, info providers.Info) (taskAnswer, error) {
+// look asks for a task. ErrNotFound: the server does not know it (any more), or
+// knows another one by this id.
+func (t *task) look(ctx context.Context, id, opaque string, info providers.Info) (taskAnswer, error) {
 	path := "/_tasks/"
 	if info.Flavor == providers.Serverless {
 		path = "/_reindex/"
 	}
 	var a taskAnswer
 	err := get(ctx, t.dst, path+url.PathEscape(id), nil, &a)
+	if err == nil && !sentAs(a.Task.Headers, opaque) {
+		return taskAnswer{}, fmt.Errorf("task %s of %s is another one by now: %w", id, t.dstName, providers.ErrNotFound)
+	}
 	return a, err
 }
 

@@ -144,7 +144,7 @@ func (t *task) survey(ctx context.Context, j providers.Journal) (attempts, error
 		if u.task == "" {
 			return nil
 		}
-		answer, err := t.look(ctx, u.task, a.info)
+		answer, err := t.look(ctx, u.task, a.opaque(u), a.info)
 		if errors.Is(err, providers.ErrNotFound) {
 			u.task = ""
 			return nil
@@ -245,7 +245,7 @@ func (t *task) Cancel(ctx context.Context, j providers.Journal) (int, error) {
 		if err != nil && !errors.Is(err, providers.ErrNotFound) {
 			return n, err
 		}
-		end, err := ends.follow(ctx, u.task, func(taskStatus) {})
+		end, err := ends.follow(ctx, u.task, a.opaque(u), func(taskStatus) {})
 		switch {
 		case err != nil && !errors.Is(err, providers.ErrNotFound):
 			return n, err

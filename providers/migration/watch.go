@@ -22,14 +22,15 @@ type watcher struct {
 	wake chan struct{}
 
 	mu       sync.Mutex
-	followed map[string]*followed
-	runs     bool // the loop
-	single   bool // the server does not list tasks, so each is asked for
+	followed map[string]*followed // by X-Opaque-Id
+	runs     bool                 // the loop
+	single   bool                 // the server does not list tasks, so each is asked for
 }
 
 // followed is one task and who wants to know of it.
 type followed struct {
 	id   string
+	sent string          // its X-Opaque-Id
 	seen chan taskStatus // the latest
 	end  chan struct{}
 	last taskAnswer
@@ -42,19 +43,17 @@ func newWatcher(ctx context.Context, t *task, info providers.Info) *watcher {
 	return &watcher{task: t, ctx: ctx, info: info, wake: make(chan struct{}, 1), followed: map[string]*followed{}}
 }
 
-// The pauses between two looks at the tasks, and how long a destination may be
-// away before a range is given up.
+// The pauses between two looks at the tasks.
 const (
 	firstLook = 100 * time.Millisecond
 	lastLook  = 2 * time.Second
-	patience  = 5 * time.Minute
 )
 
 // follow waits for the end of a task. seen gets every status.
-func (w *watcher) follow(ctx context.Context, id string, seen func(taskStatus)) (taskAnswer, error) {
-	f := &followed{id: id, seen: make(chan taskStatus, 1), end: make(chan struct{})}
+func (w *watcher) follow(ctx context.Context, id, opaque string, seen func(taskStatus)) (taskAnswer, error) {
+	f := &followed{id: id, sent: opaque, seen: make(chan taskStatus, 1), end: make(chan struct{})}
 	w.mu.Lock()
-	w.followed[id] = f
+	w.followed[opaque] = f
 	if !w.runs {
 		w.runs = true
 		go w.loop()
@@ -66,7 +65,7 @@ func (w *watcher) follow(ctx context.Context, id string, seen func(taskStatus)) 
 	}
 	defer func() {
 		w.mu.Lock()
-		delete(w.followed, id)
+		delete(w.followed, opaque)
 		w.mu.Unlock()
 	}()
 	for {
@@ -127,8 +126,8 @@ func (w *watcher) look(all []*followed) {
 		f := all[i]
 		a, there := list[f.id]
 		asked := err
-		if asked == nil && !there {
-			a, asked = w.task.look(ctx, f.id, w.info)
+		if asked == nil && !(there && sentAs(a.Task.Headers, f.sent)) {
+			a, asked = w.task.look(ctx, f.id, f.sent, w.info)
 		}
 		w.tell(f, a, asked)
 		return nil
@@ -199,7 +198,7 @@ func (t *task) running(ctx context.Context, info providers.Info) (map[string]tas
 	}
 	for id, l := range list {
 		a := taskAnswer{}
-		a.Task.Status, a.Task.Nanos = l.Status, l.Nanos
+		a.Task.Headers, a.Task.Status, a.Task.Nanos = l.Headers, l.Status, l.Nanos
 		out[id] = a
 	}
 	return out, nil

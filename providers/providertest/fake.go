@@ -59,6 +59,7 @@ type Fake struct {
 
 	mu         sync.Mutex
 	counter    int // of ids that the server makes
+	started    int // what it was when the node started last
 	indices    map[string]*index
 	streams    map[string]*stream
 	components map[string]*stored

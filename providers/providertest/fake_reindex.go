@@ -198,7 +198,8 @@ func postReindex(f *Fake, c *call) (any, error) {
 	}
 	f.mu.Lock()
 	f.counter++
-	t := &task{id: f.counter, opaque: c.Header.Get("X-Opaque-Id"), started: time.Now(), r: r, counts: counts{rps: rps}}
+	t := &task{id: f.counter - f.started, opaque: c.Header.Get("X-Opaque-Id"), started: time.Now(), r: r, counts: counts{rps: rps}}
+	t.stored = f.tasks[t.name()]
 	f.tasks[t.name()] = t
 	f.mu.Unlock()
 	if !c.flag("wait_for_completion", true) {

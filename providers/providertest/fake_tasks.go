@@ -1,7 +1,6 @@
 package providertest
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -21,6 +20,7 @@ type task struct {
 	opaque  string
 	started time.Time
 	r       reindex
+	stored  *task // the result of another one with this id, before the node restarted
 
 	// Guarded by Fake.mu.
 	done     bool
@@ -234,13 +234,17 @@ func (f *Fake) FinishTasks() {
 
 // Restart is what a node's restart does at its worst: running tasks, points in
 // time and scrolls are gone, and of indices whose translog is not synced with
-// each request, what came after the last flush; results of finished tasks stay.
+// each request, what came after the last flush; results of finished tasks stay,
+// while ids of tasks begin anew.
 func (f *Fake) Restart() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, t := range f.running() {
-		delete(f.tasks, fmt.Sprint(t.name()))
+		if delete(f.tasks, t.name()); t.stored != nil {
+			f.tasks[t.name()] = t.stored
+		}
 	}
+	f.started = f.counter
 	f.readers = map[string]*reader{}
 	for _, ix := range f.indices {
 		ix.restarts++
