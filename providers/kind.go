@@ -251,8 +251,9 @@ type Relaxer interface {
 	// Relaxed lists the settings that are relaxed now, by the journal
 	// ("index.refresh_interval"); none once they are put back.
 	Relaxed(j Journal) ([]string, error)
-	// Release ends a copy that is given up: its tasks on servers are cancelled
-	// and the settings put back.
+	// Release ends a copy that is given up, or begun again: its tasks on servers
+	// are cancelled and the settings put back. For this and Relaxed the Task may
+	// be made of the clusters and indices alone that were declared at the time.
 	Release(ctx context.Context, j Journal) error
 }
 

@@ -249,8 +249,12 @@ func (r *run) secure(ctx context.Context) error {
 		}
 	})
 	r.mu.Unlock()
-	if err := r.flush(ctx); err != nil || len(known) == 0 {
+	flushed, err := r.flush(ctx)
+	if err != nil || len(known) == 0 {
 		return err
+	}
+	if !flushed {
+		ended = nil
 	}
 	// All shards are there: one that is still to begin anew was not flushed,
 	// and has its old term.
@@ -295,19 +299,19 @@ func (r *run) lax() bool {
 }
 
 // flush waits for one that is under way. Who may not do it is not the worse for
-// it, unless the translog is relaxed; then it could not have been, either.
-func (r *run) flush(ctx context.Context) error {
+// it, unless the translog is asynchronous; then nothing is safe.
+func (r *run) flush(ctx context.Context) (done bool, err error) {
 	raw, err := r.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(r.destIndex) + "/_flush", Repeatable: true})
 	if errors.Is(err, providers.ErrUnavailable) {
-		return err
+		return false, err
 	}
 	var a struct {
 		Shards struct{ Failed int } `json:"_shards"`
 	}
 	if err == nil && decode(raw, &a) == nil && a.Shards.Failed > 0 {
-		return fmt.Errorf("%s could not flush %d shards of %s: %w", r.dstName, a.Shards.Failed, r.destIndex, providers.ErrUnavailable)
+		return false, fmt.Errorf("%s could not flush %d shards of %s: %w", r.dstName, a.Shards.Failed, r.destIndex, providers.ErrUnavailable)
 	}
-	return nil
+	return err == nil, nil
 }
 
 // keepSafe flushes from time to time while ranges are copied.

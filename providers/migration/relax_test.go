@@ -289,6 +289,47 @@ func TestFlushedIsSafe(t *testing.T) {
 	}
 }
 
+// A key that may not flush makes nothing safe in an index whose translog is
+// asynchronous.
+func TestFlushDenied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newPair(t, providertest.Options{})
+		w := f.world
+		const name = "mig-unflushed"
+		w.fresh(t, name, 1)
+		must(t, w.target, "PUT", "/"+name+"/_settings", object{durability: "async"})
+		put(t, w.admin, name, 1, ids(0, 40)...)
+		w.target = &faulty{Cluster: w.target, do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			if strings.HasSuffix(r.Path, "/_flush") || r.Method == "PUT" && strings.HasSuffix(r.Path, "/_settings") {
+				return nil, fmt.Errorf("403: %w", providers.ErrDenied)
+			}
+			return pass()
+		}}
+		task := fineTask(t, w, copying(name, name))
+		task.concurrency = 1
+		task.Own()
+		j := newJournal()
+		j.left = 12 // in the middle
+		if _, _, err := task.Run(t.Context(), j); !errors.Is(err, errStopped) {
+			t.Fatal(err)
+		}
+		j.left = -1
+		restarted := false
+		j.at = func(r record) {
+			if r.What == wroteBegin && !restarted {
+				restarted = true
+				f.target.Restart()
+			}
+		}
+		if _, _, err := task.Run(t.Context(), j); err != nil || !restarted {
+			t.Fatal(err, restarted)
+		}
+		if d := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); d != "" {
+			t.Errorf("(-source +destination)\n%s", d)
+		}
+	})
+}
+
 // What was flushed and is copied again is not safe any more, and the tail is
 // decided anew, by the journal as well.
 func TestBegunAgainIsNotSafe(t *testing.T) {
