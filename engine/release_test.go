@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,7 @@ import (
 	"github.com/esmig/esmig/engine"
 	"github.com/esmig/esmig/providers"
 	"github.com/esmig/esmig/providers/providertest"
+	"github.com/esmig/esmig/state"
 )
 
 const slowMigration = `
@@ -137,4 +139,25 @@ func TestBlockOfKilledIsGone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where nobody can be asked it is said what may be left.
+func TestClusterOfKilledIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := killedMidCopy(t, indexA+slowMigration)
+		if err := state.WriteFile(w.fs, "main.hcl", []byte("removed {\n from = index.a\n}\n")); err != nil {
+			t.Fatal(err)
+		}
+		w.apply()
+		var notes []string
+		for _, e := range w.events {
+			if n, ok := e.(engine.StepNote); ok {
+				notes = append(notes, n.Text)
+			}
+		}
+		if want := `Its tasks on target may still run, or settings of a be relaxed: the block of cluster "target" is gone.`; !slices.Contains(notes, want) {
+			t.Errorf("%q", notes)
+		}
+		w.settled()
+	})
 }
