@@ -19,8 +19,8 @@ measured for the others (what was tried to raise it is told in
 const limitsVerify = `
 A digest by a script has to look at every document on both sides, and to do that
 a server has to take its JSON apart; one client that reads does not even that.
-The processor time of a script that only counts a document's fields, on one
-side, is what no digest in the cluster can get below:
+The processor time of a script that only counts a document's fields, on one side,
+is about what no digest in the cluster can get below:
 
 `
 
@@ -69,6 +69,9 @@ func writeLimits(b *strings.Builder, r *results) {
 			continue
 		}
 		look := medianWork(s.Verify.LookWork)
+		if look.tooLittle() {
+			continue
+		}
 		both := work{Source: look.Source, Target: look.Source}
 		read, full := median(s.Verify.Read), median(s.Verify.Full)
 		rows = append(rows, []string{s.Name, fmt.Sprintf("%.1f", 1e6*look.Source/float64(s.Documents)), commas(bound(both, s.Documents)),

@@ -82,6 +82,9 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 
 // each is the work for one document, in microseconds.
 func (w work) each(documents int) string {
+	if w.tooLittle() {
+		return "–"
+	}
 	n := 1e6 / float64(documents)
 	return fmt.Sprintf("%.1f + %.1f + %.1f", w.Source*n, w.Target*n, w.Client*n)
 }
@@ -99,8 +102,14 @@ func (b *bench) working(ctx context.Context, f func() error) (work, error) {
 	return work{Source: after.Source - before.Source, Target: after.Target - before.Target}, err
 }
 
-// spent is what the servers have used since they were started.
+// tooLittle: servers count their processor time about once a second, and tell
+// the last count, so that a shorter time says nothing.
+func (w work) tooLittle() bool { return w.Source+w.Target < 2 }
+
+// spent is what the servers have used since they were started. It waits until
+// they have counted again.
 func (b *bench) spent(ctx context.Context) (w work, err error) {
+	pause(ctx, 1100*time.Millisecond)
 	if w.Source, err = b.source.cpu(ctx); err == nil {
 		w.Target, err = b.target.cpu(ctx)
 	}
