@@ -13,9 +13,8 @@ import (
 
 // rest is the query of an attempt at a unit. A second attempt into a data
 // stream, or a tail, which begins below where the ranges end, leaves out what is
-// there already: an id is unique per backing index
-// only, so that creating it again after a rollover, which may come at any time,
-// would double the document.
+// there already: an id is unique per backing index only, so that creating it
+// again after a rollover, which may come at any time, would double the document.
 func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err := r.stillThere(ctx, x, u); err != nil {
 		return nil, err
@@ -25,7 +24,7 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 		query = without(query, u.leftOut)
 	}
 	u.there = 0
-	if u.begun == 0 && r.l.tails[u.index] != u || !r.dest.Stream {
+	if u.begun == 0 && !u.tail || !r.dest.Stream {
 		return query, nil
 	}
 	now, err := r.lookAtDestination(ctx)
