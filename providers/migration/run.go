@@ -287,8 +287,11 @@ func (r *run) tailPass(ctx context.Context) error {
 		var from int64
 		var checkpoints, visible []int64
 		var ok bool
+		r.mu.Lock()
+		short := r.l.short(i) > 0
+		r.mu.Unlock()
 		err := r.patiently(ctx, func() (err error) {
-			from, checkpoints, visible, ok, err = r.tail(ctx, x, r.l.short(i) > 0)
+			from, checkpoints, visible, ok, err = r.tail(ctx, x, short)
 			return err
 		})
 		if err != nil {
@@ -317,10 +320,13 @@ func (r *run) tailPass(ctx context.Context) error {
 		return err
 	}
 	for _, u := range tails {
-		if u.counts == nil {
+		r.mu.Lock()
+		n, got := r.l.short(u.index), u.counts
+		r.mu.Unlock()
+		if got == nil {
 			continue // a node restarted meanwhile
 		}
-		if n, created := r.l.short(u.index), u.counts.Created; n > created {
+		if created := got.Created; n > created {
 			r.j.Note(fmt.Sprintf("%s %s of %s/%s left the ranges while these were copied, and the tail pass brought %s: what is missing was deleted, or not every copy of its shard shows it yet. \"esmig verify\" tells later.",
 				humanize.Comma(n), plural(int(min(n, 2)), "document", "documents"), r.srcName, r.l.indices[u.index].Name, humanize.Comma(created)))
 		}

@@ -314,7 +314,9 @@ func (s *side) withoutContents() *side {
 
 // withContents is the same side, to be looked up with contents.
 func (s *side) withContents() *side {
-	return &side{task: s.task, title: s.title, run: s.run, contents: true, parts: s.parts, note: s.note}
+	with := s.withoutContents()
+	with.contents = true
+	return with
 }
 
 // lookup gets all documents with these ids that match query. Those of a source
