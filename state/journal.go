@@ -72,6 +72,9 @@ type journal struct {
 	size  int64 // of the part that counts; 0: there is no journal
 	torn  bool  // something follows after size
 	stale bool  // records may be there that State.Folded speaks of
+	// serial is the highest of a line. It is above the state's where an older
+	// copy of that was put back.
+	serial uint64
 	// live tells where the lines are that hold an address's records.
 	live map[providers.Addr][]int64
 }
@@ -139,8 +142,12 @@ func scan(data []byte, st *State, saved bool) (*journal, error) {
 			j.torn = true
 			return j, nil
 		}
+		j.serial = max(j.serial, c.Serial)
 		for _, r := range c.Records {
 			at := j.live[r.Addr]
+			if len(at) == 0 && c.Serial > st.Serial {
+				return nil, olderStateError{r.Addr, c.Serial, st.Serial}
+			}
 			if c.Serial >= st.Folded[r.Addr] && (len(at) == 0 || at[len(at)-1] != j.size) {
 				j.live[r.Addr] = append(at, j.size)
 			}
@@ -148,6 +155,22 @@ func scan(data []byte, st *State, saved bool) (*journal, error) {
 		j.size += int64(end) + 1
 	}
 	return j, nil
+}
+
+// olderStateError: an older copy of the state was put back, from before what
+// the journal tells of was begun. To go on by it would take those records for
+// the account of whatever the older state and the files speak of.
+type olderStateError struct {
+	addr          providers.Addr
+	needs, serial uint64
+}
+
+func (e olderStateError) Error() string {
+	a := e.addr.String()
+	if e.addr.Keyed {
+		a = "'" + a + "'"
+	}
+	return fmt.Sprintf(`it tells what was begun of %s at serial %d of the state, and the state beside it has serial %d, so it is an older copy. Put the newest state back; its .backup is the one before the last write. If that is lost, move the journal away: esmig then no longer knows of the tasks that it began on the destination and of the settings that it relaxed there (refresh_interval, number_of_replicas, translog.durability). End the tasks (GET /_tasks?actions=*reindex), put the settings back, and run "esmig apply -restart %s"`, e.addr, e.needs, e.serial, a)
 }
 
 func checkHeader(line []byte, st *State, saved bool) error {
@@ -310,7 +333,7 @@ func (s *Store) rewriteJournal(needed bool) error {
 	}
 	// Until the folder is synced a crash may bring the old file back, and
 	// Folded may not forget.
-	next.stale = s.journal.stale
+	next.stale, next.serial = s.journal.stale, max(next.serial, s.journal.serial)
 	s.journal = *next
 	if err := s.fs.SyncDir(filepath.Dir(s.path)); err != nil {
 		return err

@@ -215,6 +215,76 @@ func TestFoldedRecordsStayAway(t *testing.T) {
 	}
 }
 
+// An older copy of the state is put beside a newer journal. What was begun
+// after it is no part of what it tells of, and must not be taken for that.
+func TestJournalNewerThanState(t *testing.T) {
+	a, b := addr(t, "migration.a"), addr(t, "migration.b")
+	mem := NewMemFS()
+	s := mustOpen(t, mem, testPath)
+	mustUpdate(t, s, put(b, "{}"), b)
+	mustAppend(t, s, b, "of b")
+	early := mustRead(t, mem, testPath)
+	for range 3 {
+		mustUpdate(t, s, nothing)
+	}
+	mustAppend(t, s, b, "of b, later")
+	writeFile(t, mem, testPath, early)
+
+	t.Run("begun before", func(t *testing.T) {
+		mem := mem.Clone()
+		s := mustOpen(t, mem, testPath)
+		if diff := cmp.Diff([]string{`"of b"`, `"of b, later"`}, records(t, s, b)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		mustUpdate(t, s, put(b, "{}"), b) // it begins again
+		for _, s := range []*Store{s, mustOpen(t, mem, testPath)} {
+			if got := records(t, s, b); got != nil {
+				t.Errorf("dropped, and still there: %v", got)
+			}
+		}
+	})
+	t.Run("begun after", func(t *testing.T) {
+		mem := mem.Clone()
+		writeFile(t, mem, testPath, early)
+		s := mustOpen(t, mem, testPath)
+		for range 3 {
+			mustUpdate(t, s, nothing)
+		}
+		mustAppend(t, s, a, "old")
+		newer := mustRead(t, mem, testPath)
+		writeFile(t, mem, testPath, early)
+		_, err := Open(mem, testPath, "0.1.0")
+		var r *ReadError
+		if !errors.As(err, &r) {
+			t.Fatalf("error %v", err)
+		}
+		for _, w := range []string{testPath + ".journal", "serial 1,", "-restart migration.a", "older"} {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("error %q does not tell %q", err, w)
+			}
+		}
+		// Another process writes the state while it is read.
+		h := &swapFS{MemFS: mem, name: testPath + ".journal", swap: func() { writeFile(t, mem, testPath, newer) }}
+		if diff := cmp.Diff([]string{`"old"`}, records(t, mustOpen(t, h, testPath), a)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+// swapFS runs swap before a file is read.
+type swapFS struct {
+	*MemFS
+	name string
+	swap func()
+}
+
+func (s *swapFS) ReadFile(name string) ([]byte, error) {
+	if name == s.name {
+		s.swap()
+	}
+	return s.MemFS.ReadFile(name)
+}
+
 // While one sync is under way all others wait for the next one, and get it
 // together.
 func TestGroupCommit(t *testing.T) {
@@ -334,7 +404,7 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func FuzzScan(f *testing.F) {
-	st := &State{Lineage: "L", Folded: map[providers.Addr]uint64{{Kind: "m", Name: "b"}: 4}}
+	st := &State{Lineage: "L", Serial: 4, Folded: map[providers.Addr]uint64{{Kind: "m", Name: "b"}: 4}}
 	head := string(providers.Encode(header{1, "L"})) + "\n"
 	a, b := entry{providers.Addr{Kind: "m", Name: "a"}, providers.JSON("1")}, entry{providers.Addr{Kind: "m", Name: "b"}, providers.JSON("{}")}
 	whole := head + string(commit{3, []entry{a, b}}.line()) + string(commit{4, []entry{b}}.line())

@@ -93,6 +93,11 @@ func (s *Store) load() error {
 		}
 	}
 	j, err := s.loadJournal(st, b != nil)
+	if older := (olderStateError{}); errors.As(err, &older) {
+		if now, again := readFile(s.fs, s.path); again == nil && !bytes.Equal(now, b) {
+			return s.load() // another process wrote between the two
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -160,7 +165,8 @@ func (s *Store) save(next *State, finished []providers.Addr) error {
 			s.path, s.state.Lineage, printable(next.Lineage))
 	}
 	next.Format, next.Writer = Format, "esmig "+s.version
-	next.Serial = 1 + max(s.state.Serial, next.Serial)
+	// Above the journal's, too: what is folded now was written before.
+	next.Serial = 1 + max(s.state.Serial, next.Serial, s.journal.serial)
 	done := append(s.done[:len(s.done):len(s.done)], finished...)
 	next.Folded = s.journal.fold(s.state.Folded, done, next.Serial)
 	b, err := s.encoder.encode(next)
