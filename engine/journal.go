@@ -31,19 +31,23 @@ func (j *taskJournal) Note(text string) {
 	j.e.send(StepNote{Addr: j.addr, Text: j.e.secrets.text(text)})
 }
 
-// Control is what the control file says now. While it cannot be read, what it
-// said last holds.
+// Control is what the control file says now. While it is there and cannot be
+// read, it may well say "paused".
 func (j *taskJournal) Control() providers.Control {
 	all, err := j.e.Store.Controls()
 	j.mu.Lock()
-	tell := err != nil && !j.unread
+	changed := (err != nil) != j.unread
 	if j.unread = err != nil; err == nil {
 		j.control = all[j.addr]
 	}
 	c := j.control
+	c.Unread = j.unread
 	j.mu.Unlock()
-	if tell {
-		j.Note(err.Error() + ".")
+	switch {
+	case changed && err != nil:
+		j.Note(err.Error() + ", or let this user read it. Until then no range is begun and no speed is changed.")
+	case changed:
+		j.Note("The control file can be read again, or is gone: what it says now holds.")
 	}
 	return c
 }

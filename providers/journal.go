@@ -42,6 +42,9 @@ type Control struct {
 	// RequestsPerSecond is documents per second over all ranges together; 0: as
 	// the block says.
 	RequestsPerSecond float64 `json:"requests_per_second,omitempty"`
+	// Unread: it could not be asked, and the rest is what was known last. Until
+	// it can, no range is begun and no speed is changed.
+	Unread bool `json:"-"`
 }
 
 // DeadLetters is a Journal that keeps the documents that a destination refused,

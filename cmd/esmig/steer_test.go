@@ -175,6 +175,83 @@ func TestPauseOutlives(t *testing.T) {
 	})
 }
 
+// othersFS is the disk as a process sees it that may not read what another user
+// has written.
+type othersFS struct {
+	state.FS
+	name string
+}
+
+func (f othersFS) ReadFile(name string) ([]byte, error) {
+	b, err := f.FS.ReadFile(name)
+	if name == f.name && err == nil {
+		return nil, denied("open", name)
+	}
+	return b, err
+}
+
+// TestPauseUnread: a control file that apply may not read, because "sudo esmig
+// pause" wrote it, or that is damaged, may say anything: no range is begun and no
+// speed is changed.
+func TestPauseUnread(t *testing.T) {
+	for _, c := range []struct {
+		name, speeds string
+		args         []string
+	}{
+		{"pause", "-1 ", []string{"pause"}},
+		{"throttle", "5 ", []string{"throttle", "5"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newMoving(t, 1, "reindex")
+				other := s.other()
+				s.world.FS = othersFS{s.fs, control}
+				wait := s.apply("-auto-approve")
+				time.Sleep(3 * time.Second)
+				other.want(exitDone, "", c.args...)
+				time.Sleep(5 * time.Second)
+				if got := s.speeds(); got != c.speeds {
+					t.Errorf("the running task has %s", got)
+				}
+				time.Sleep(5 * time.Minute)
+				if n := s.begun(); n != 1 {
+					t.Errorf("%d ranges were begun", n)
+				}
+				other.want(exitDone, "", "resume")
+				other.want(exitDone, "", "throttle", "off")
+				out, code := wait()
+				if code != exitDone || s.docs() != 80 {
+					t.Errorf("exit code %d, %d documents", code, s.docs())
+				}
+				for _, text := range []string{"permission denied", "no range is begun and no speed is changed", "what it says now holds"} {
+					if strings.Count(strings.ReplaceAll(out, "\n", " "), text) != 1 {
+						t.Errorf("%q is not told once:\n%s", text, out)
+					}
+				}
+			})
+		})
+	}
+	t.Run("damaged before", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := newMoving(t, 1, "reindex")
+			if err := state.WriteFile(s.fs, control, []byte(`{"version":1,"addr`)); err != nil {
+				t.Fatal(err)
+			}
+			wait := s.apply("-auto-approve")
+			time.Sleep(5 * time.Minute)
+			if n := s.begun(); n != 0 {
+				t.Errorf("%d ranges were begun", n)
+			}
+			if err := s.fs.Remove(control); err != nil {
+				t.Fatal(err)
+			}
+			if out, code := wait(); code != exitDone || s.docs() != 80 {
+				t.Errorf("exit code %d, %d documents\n%s", code, s.docs(), out)
+			}
+		})
+	})
+}
+
 // speeds of the tasks that run.
 func (s *sim) speeds() string {
 	var list struct {

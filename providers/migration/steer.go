@@ -58,7 +58,11 @@ func (r *run) hold(ctx context.Context) error {
 
 // heldNow looks, and tells the user once when it changes.
 func (r *run) heldNow() bool {
-	paused := r.control().Paused
+	c := r.control()
+	if c.Unread {
+		return true // the journal has told why
+	}
+	paused := c.Paused
 	r.mu.Lock()
 	changed := paused != r.paused
 	r.paused = paused
@@ -74,6 +78,9 @@ func (r *run) heldNow() bool {
 
 // pace tells a running task when it has another speed than it should have.
 func (r *run) pace(ctx context.Context, u *unit, s taskStatus) {
+	if r.control().Unread { // another process may have told the task
+		return
+	}
 	want := r.share()
 	if sameSpeed(want, s.speed()) || u.paced != nil && *u.paced == want {
 		return
