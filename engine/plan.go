@@ -64,6 +64,7 @@ func (e *Engine) Plan(ctx context.Context, o PlanOptions) (*Plan, error) {
 	if err := e.decideAll(ctx, p, nodes, o); err != nil {
 		return nil, err
 	}
+	add(e.warnUnrecorded(nodes))
 	flow := newFlow(nodes)
 	if !o.Destroy {
 		flow.withhold()

@@ -42,6 +42,32 @@ func (e *Engine) giveUp(ctx context.Context, n *node) {
 	}
 }
 
+// warnUnrecorded tells of migrations that the state says are half done and the
+// journal does not know: there is nothing by which what they left on servers
+// could be ended.
+func (e *Engine) warnUnrecorded(nodes []*node) []Diagnostic {
+	var ds []Diagnostic
+	for _, n := range nodes {
+		if n.step == nil || n.kind.Task == nil || n.obj == nil || n.obj.Phase != state.PhaseRunning || e.recorded(n) {
+			continue
+		}
+		ds = append(ds, e.nodeDiagnostics(n, &providers.Finding{Severity: providers.SeverityWarning, Code: "journal_missing", Summary: "Nothing is recorded of a migration that was begun",
+			Detail: fmt.Sprintf("%[1]s is half done, says the state, and its journal has no record of it. Either esmig was killed before it had begun to copy, or the journal is lost. Then tasks of the former copy may still write to %[2]s on %[3]s, and its settings still be those that it got to be filled faster: esmig does not know of them, ends no such task and puts nothing back.\n\n"+
+				"Put the journal back if there is a copy of it. Otherwise look on %[3]s before you apply. Cancel tasks that copy to %[2]s and have an X-Opaque-Id that begins with esmig-, and put refresh_interval (-1), number_of_replicas (0) and translog.durability (async) back if they have these values and should not:\n\n"+
+				"    GET /_tasks?actions=*reindex&detailed\n    GET /%[2]s/_settings", n.addr, n.obj.ID, n.obj.Cluster)})...)
+	}
+	return ds
+}
+
+// recorded: the journal holds something of a node. One that cannot be read is
+// found elsewhere.
+func (e *Engine) recorded(n *node) bool {
+	for range e.Store.Records(n.addr) {
+		return true
+	}
+	return false
+}
+
 // underWay is a migration that is half done, as it was begun: its block may say
 // something else by now, or be gone. It knows clusters and names only and must
 // not be run. nil: there is nothing to release.

@@ -141,6 +141,47 @@ func TestBlockOfKilledIsGone(t *testing.T) {
 	}
 }
 
+// Without its journal nothing is known of what was begun: that never passes
+// without a word.
+func TestJournalOfKilledIsGone(t *testing.T) {
+	for _, c := range []struct {
+		name, files string
+		o           engine.PlanOptions
+	}{
+		{"goes on", indexA + slowMigration, engine.PlanOptions{}},
+		{"begins again", indexA + slowMigration, engine.PlanOptions{Restart: []providers.Addr{addr(t, "migration.m")}}},
+		{"given up", indexA, engine.PlanOptions{}},
+		{"destroyed", indexA + slowMigration, engine.PlanOptions{Destroy: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, _ := killedMidCopy(t, indexA+slowMigration)
+				w.write("main.hcl", c.files)
+				lost := func() (out []string) {
+					for _, d := range w.plan(c.o).Diagnostics {
+						if d.Code == "journal_missing" {
+							out = append(out, d.Detail)
+						}
+					}
+					return out
+				}
+				if got := lost(); len(got) > 0 {
+					t.Errorf("the journal is there: %q", got)
+				}
+				if err := w.fs.Remove("esmig.state.json.journal"); err != nil {
+					t.Fatal(err)
+				}
+				got := strings.Join(lost(), "|")
+				for _, s := range []string{"migration.m", "/_tasks?actions=*reindex", "/a/_settings", "refresh_interval", "on target"} {
+					if !strings.Contains(got, s) {
+						t.Errorf("%q is missing in %q", s, got)
+					}
+				}
+			})
+		})
+	}
+}
+
 // Where nobody can be asked it is said what may be left.
 func TestClusterOfKilledIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
