@@ -182,6 +182,56 @@ func TestJournalOfKilledIsGone(t *testing.T) {
 	}
 }
 
+// A line of the journal is gone, because it was damaged and the user was told to
+// remove it: what the others tell of is ended, and nothing else is blocked.
+func TestGapInJournalOfKilled(t *testing.T) {
+	gap := func(t *testing.T) (*world, string) {
+		w, task := killedMidCopy(t, indexA+slowMigration)
+		raw, err := w.fs.ReadFile("esmig.state.json.journal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(string(raw), "\n")
+		if !strings.Contains(lines[1], `"what":"cut"`) {
+			t.Fatalf("this tests nothing: %s", lines[1])
+		}
+		if err := state.WriteFile(w.fs, "esmig.state.json.journal", []byte(lines[0]+strings.Join(lines[2:], ""))); err != nil {
+			t.Fatal(err)
+		}
+		return w, task
+	}
+	t.Run("goes on", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := gap(t)
+			p := w.plan(engine.PlanOptions{})
+			wantError(t, p, "journal_gap", "range 0.0", "esmig apply -restart migration.m")
+		})
+	})
+	t.Run("begins again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, task := gap(t)
+			if _, err := w.tryApply(t.Context(), engine.PlanOptions{Restart: []providers.Addr{addr(t, "migration.m")}}); err != nil {
+				t.Fatal(err, w.log())
+			}
+			if got := w.loosened(); got != "" || !w.cancelled(task) {
+				t.Errorf("relaxed: %s; the task is cancelled: %v", got, w.cancelled(task))
+			}
+			w.settled()
+		})
+	})
+	t.Run("given up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, task := gap(t)
+			w.write("main.hcl", indexA)
+			w.apply()
+			if got := w.loosened(); got != "" || !w.cancelled(task) {
+				t.Errorf("relaxed: %s; the task is cancelled: %v", got, w.cancelled(task))
+			}
+			w.settled()
+		})
+	})
+}
+
 // Where nobody can be asked it is said what may be left.
 func TestClusterOfKilledIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -136,7 +136,7 @@ func scan(data []byte, st *State, saved bool) (*journal, error) {
 		}
 		c, err := parseLine(line)
 		if err != nil && end+1 < len(rest) && end >= 0 {
-			return nil, fmt.Errorf(`line %d is damaged: %w. This is not from a crash, which can only harm the last line. Put back a copy of the file; without one, remove the line and run "esmig apply -restart ADDRESS" for the migration that it tells of`, n, err)
+			return nil, fmt.Errorf(`line %d is damaged: %w. This is not from a crash, which can only harm the last line. Put back a copy of the file; without one, remove the line and run "esmig apply -restart ADDRESS" for the migration that it tells of. If it holds "what":"relax", look at the settings of the destination after that: what they were before stands in it under "relaxed"`, n, err)
 		}
 		if err != nil || end < 0 {
 			j.torn = true

@@ -32,7 +32,7 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 	}
 	l := &ledger{}
 	if p.Resume != nil {
-		if l, err = replay(p.Resume); err != nil {
+		if l, err = t.replay(p.Resume); err != nil {
 			return e, err
 		}
 	}

@@ -116,8 +116,12 @@ type ledger struct {
 	decided      map[int]record // tail records by index
 }
 
-// replay reads the journal. A ledger without indices: nothing was begun.
-func replay(j providers.Journal) (*ledger, error) {
+// replay reads the journal. A ledger without indices: nothing was begun. The
+// error is a gapError where a line is missing that others build on.
+func replay(j providers.Journal) (*ledger, error) { return read(j, false) }
+
+// read goes on where a line is missing if gaps may be.
+func read(j providers.Journal, gaps bool) (*ledger, error) {
 	l := &ledger{}
 	var byID map[string]*unit
 	for raw, err := range j.Records() {
@@ -130,7 +134,14 @@ func replay(j providers.Journal) (*ledger, error) {
 		}
 		u := byID[r.Unit]
 		if u == nil && r.Unit != "" {
-			return nil, fmt.Errorf("the journal of a migration speaks of range %s, which it does not hold", r.Unit)
+			if !gaps {
+				return nil, gapError{r.Unit}
+			}
+			u = l.unknown(r)
+			if byID == nil {
+				byID = map[string]*unit{}
+			}
+			byID[r.Unit] = u
 		}
 		switch r.What {
 		case wroteReset:
@@ -150,7 +161,7 @@ func replay(j providers.Journal) (*ledger, error) {
 				u.size = 0 // of pages, which are no measure for a task
 			}
 		case wroteTask:
-			u.task = r.Task
+			u.task, u.begun = r.Task, max(u.begun, 1)
 		case wroteCancel:
 			u.task, u.cancelled = "", true
 		case wroteEnd:
@@ -168,6 +179,12 @@ func replay(j providers.Journal) (*ledger, error) {
 		case wroteLost:
 			l.lost(r.Terms)
 		case wroteTail:
+			if len(l.indices) == 0 { // the cut is missing
+				if !gaps {
+					return nil, gapError{fmt.Sprint(r.Index, ".tail")}
+				}
+				continue
+			}
 			if t := l.tail(r); t != nil {
 				byID[t.id] = t
 			}

@@ -284,6 +284,28 @@ func TestTornJournal(t *testing.T) {
 	if _, err := replay(j); err == nil {
 		t.Error("a record of a range that was never cut is accepted")
 	}
+	for _, r := range []record{{What: wroteBegin, Unit: "0.tail", Opaque: "esmig-abc-0.tail"}, {What: wroteTail, Index: 0}} {
+		j = newJournal()
+		_ = j.Append(r)
+		if _, err := replay(j); !errors.As(err, &gapError{}) {
+			t.Errorf("%+v without a cut: %v", r, err)
+		}
+	}
+	j = newJournal() // where a line is missing, what it began is found all the same
+	_ = j.Append(record{What: wroteTail, Index: 0})
+	_ = j.Append(record{What: wroteBegin, Unit: "0.tail", Opaque: "esmig-abc-0.tail"})
+	_ = j.Append(record{What: wroteTask, Unit: "0.tail", Task: "t"})
+	_ = j.Append(record{What: wroteEnd, Unit: "0.0", Counts: &counts{Total: 2, Created: 2}})
+	s, err := salvage(j)
+	if err != nil || len(s.units) != 2 || !s.units[0].open() || s.units[0].task != "t" || s.opaque(s.units[0]) != "esmig-abc-0.tail" || s.units[1].open() {
+		t.Errorf("%+v %v", s, err)
+	}
+	j = newJournal()
+	_ = j.Append(record{What: wroteCut, Indices: []*sourceIndex{{Name: "i", Ranges: []span{{}}}}})
+	_ = j.Append(record{What: wroteTask, Unit: "0.0", Task: "t"})
+	if s, err = replay(j); err != nil || !s.units[0].open() {
+		t.Errorf("a task whose begin is missing is not looked for: %+v %v", s, err)
+	}
 	j = newJournal()
 	_ = j.Append(record{What: wroteCut, Run: "r", Indices: []*sourceIndex{{Name: "i", Ranges: []span{{}, {}}}}})
 	_ = j.Append(record{What: wroteBegin, Unit: "0.1", Size: 5})

@@ -41,7 +41,7 @@ func (t *task) Own() { t.owned = true }
 
 // Relaxed implements providers.Relaxer.
 func (t *task) Relaxed(j providers.Journal) ([]string, error) {
-	l, err := replay(j)
+	l, err := salvage(j)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (t *task) Release(ctx context.Context, j providers.Journal) error {
 	if _, err := t.Cancel(ctx, j); err != nil {
 		return err
 	}
-	l, err := replay(j)
+	l, err := salvage(j)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err := r.meet(ctx); err != nil {
 		return err
 	}
-	if r.l, err = replay(r.j); err != nil {
+	if r.l, err = r.replay(r.j); err != nil {
 		return err
 	}
 	if len(r.l.indices) > 0 {

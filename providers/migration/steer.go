@@ -122,11 +122,16 @@ type attempts struct {
 // survey reads the journal and asks for the tasks in it. After an error the
 // journal's part is there.
 func (t *task) survey(ctx context.Context, j providers.Journal) (attempts, error) {
-	var a attempts
-	var err error
-	if a.ledger, err = replay(j); err != nil {
+	l, err := t.replay(j)
+	if err != nil {
 		return attempts{ledger: &ledger{}}, err
 	}
+	return t.ask(ctx, l)
+}
+
+// ask asks a server for the tasks of a ledger.
+func (t *task) ask(ctx context.Context, l *ledger) (a attempts, err error) {
+	a.ledger = l
 	a.each(func(u *unit) {
 		if u.open() && !u.streamed {
 			a.units = append(a.units, u)
@@ -229,9 +234,14 @@ func (t *task) Throttle(ctx context.Context, j providers.Journal, perSecond floa
 }
 
 // Cancel implements providers.Steerable. It waits until the tasks have ended:
-// what they were writing could otherwise meet the next attempt.
+// what they were writing could otherwise meet the next attempt. A journal with a
+// gap is good enough.
 func (t *task) Cancel(ctx context.Context, j providers.Journal) (int, error) {
-	a, err := t.survey(ctx, j)
+	l, err := salvage(j)
+	if err != nil {
+		return 0, err
+	}
+	a, err := t.ask(ctx, l)
 	if err != nil {
 		return 0, err
 	}
