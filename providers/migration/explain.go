@@ -15,6 +15,8 @@ import (
 // stream, or a tail, which begins below where the ranges end, leaves out what is
 // there already: an id is unique per backing index only, so that creating it
 // again after a rollover, which may come at any time, would double the document.
+// So does a first attempt into a stream that held documents before: they may be
+// of a former copy, or of somebody else, in a backing index of long ago.
 func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err := r.stillThere(ctx, x, u); err != nil {
 		return nil, err
@@ -24,7 +26,7 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 		query = without(query, u.leftOut)
 	}
 	u.there = 0
-	if u.begun == 0 && !u.tail || !r.dest.Stream {
+	if u.begun == 0 && !u.tail && !r.l.held || !r.dest.Stream {
 		return query, nil
 	}
 	now, err := r.lookAtDestination(ctx)

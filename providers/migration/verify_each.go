@@ -11,7 +11,7 @@ import (
 const oneWayStep = 10_000
 
 // oneWay looks for each document of the source on the destination. What else
-// is there is not looked at.
+// is there is not looked at, but for second ones of these documents.
 func (c *comparison) oneWay(ctx context.Context) error {
 	c.oneSided = true
 	c.start(c.own)
@@ -28,7 +28,9 @@ func (c *comparison) oneWay(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			twice := twins(to)
 			a, _ := unpaired(from, to)
+			a = append(a, twice...)
 			mu.Lock()
 			defer mu.Unlock()
 			c.v.Compared += int64(all)
@@ -46,6 +48,20 @@ func (c *comparison) oneWay(ctx context.Context) error {
 		c.unopened = max(0, c.own.documents()-c.v.Compared)
 	}
 	return c.classify(ctx, suspects)
+}
+
+// twins are documents that are there under one id and routing already.
+func twins(docs []digested) (out []digested) {
+	type key struct{ id, routing string }
+	seen := map[key]bool{}
+	for _, d := range docs {
+		k := key{d.id, d.routing}
+		if seen[k] {
+			out = append(out, d)
+		}
+		seen[k] = true
+	}
+	return out
 }
 
 // otherWay looks for each document of the destination, whatever its contents, on

@@ -35,8 +35,8 @@ type comparison struct {
 	// left are documents that only the destination has because the query was
 	// narrowed since they were copied.
 	left int64
-	// oneSided: what only the destination has is not looked at; extras: nothing
-	// else is.
+	// oneSided: what only the destination has is not looked at, but for second
+	// ones of what the source has; extras: nothing else is.
 	oneSided, extras bool
 	// cutOff: so much differs that not all of it was looked into.
 	cutOff bool

@@ -231,10 +231,10 @@ func (c *comparison) judge(ctx context.Context, ids []string) error {
 			}
 		}
 		for _, h := range there {
-			if c.oneSided {
-				break
-			}
 			twin := seen[h.key()]
+			if c.oneSided && !twin {
+				continue
+			}
 			seen[h.key()] = true
 			if newer[h.key()] && !twin {
 				c.updated++
