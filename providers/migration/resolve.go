@@ -45,7 +45,7 @@ type sourceIndex struct {
 	Bytes     int64  `json:"bytes"`     // of their sources, from a sample
 	Size      int    `json:"size"`      // documents per batch
 	Ranges    []span `json:"ranges"`
-	// Filter of the alias that was named, to be added to the query.
+	// Filter of the aliases that were named, to be added to the query.
 	Filter any `json:"filter,omitempty"`
 	Window int `json:"window,omitempty"` // max_result_window
 }
@@ -153,12 +153,15 @@ func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	filters, err := t.aliasFilters(ctx)
+	filters, hidden, err := t.aliasFilters(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
 	var out []*sourceIndex
 	for name, s := range settings {
+		if hidden[name] {
+			continue
+		}
 		x := &sourceIndex{Name: name, SeqNo: s.at("index.disable_sequence_numbers", "false") != "true",
 			Slow: s.slow(), ByHand: s.at("index.refresh_interval", "") == "-1", Synthetic: s.synthetic(), Packed: s.packed(), Filter: filters[name]}
 		x.Window, _ = strconv.Atoi(s.at("index.max_result_window", "10000"))
@@ -174,41 +177,6 @@ func (t *task) resolve(ctx context.Context) ([]*sourceIndex, error) {
 	if len(out) == 0 {
 		return nil, &providers.Finding{Severity: providers.SeverityError, Code: "source_missing", Arg: "source.index",
 			Summary: "Source index not found", Detail: "No index on " + t.srcName + " matches " + t.index + ".", Err: providers.ErrNotFound}
-	}
-	return out, nil
-}
-
-// aliasFilters gives, by concrete index, the filter of a filtered alias that
-// was named: reading the index itself would go past it.
-func (t *task) aliasFilters(ctx context.Context) (map[string]any, error) {
-	if strings.Contains(t.index, "*") {
-		return nil, nil // a pattern reads each index as a whole
-	}
-	var aliases map[string]struct {
-		Aliases map[string]struct {
-			Filter  any    `json:"filter"`
-			Routing string `json:"search_routing"`
-		} `json:"aliases"`
-	}
-	err := get(ctx, t.src, "/_alias/"+url.PathEscape(t.index), nil, &aliases)
-	if errors.Is(err, providers.ErrNotFound) {
-		return nil, nil // a plain index
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]any{}
-	for index, a := range aliases {
-		for alias, def := range a.Aliases {
-			if def.Routing != "" {
-				return nil, providers.NewError("alias_routing", "source.index", "Source alias has a search routing",
-					"The alias "+alias+" shows only the shards of routing "+def.Routing+
-						", which a copy cannot be limited to. Name the index "+index+" instead, with a query.")
-			}
-			if def.Filter != nil {
-				out[index] = def.Filter
-			}
-		}
 	}
 	return out, nil
 }

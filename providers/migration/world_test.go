@@ -611,6 +611,57 @@ func TestPatternsAndAliases(t *testing.T) {
 	})
 }
 
+// Of an index that is named by filtered aliases only, what any of them shows is
+// copied, as a search under these names finds it; all of it where it is named
+// itself, or by an alias that shows all of it.
+func TestFilteredAliases(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		w.fresh(t, "mig-behind", 1)
+		w.fresh(t, "mig-beside", 1)
+		put(t, w.admin, "mig-behind", 1, ids(0, 20)...)
+		put(t, w.admin, "mig-beside", 1, ids(20, 30)...)
+		alias := func(index, name string, ids ...string) {
+			o := object{"index": index, "alias": name}
+			if ids != nil {
+				o["filter"] = object{"terms": object{"of.keyword": ids}}
+			}
+			must(t, w.admin, "POST", "/_aliases", object{"actions": []any{object{"add": o}}})
+		}
+		alias("mig-behind", "mig-x-a", ids(0, 5)...)
+		alias("mig-behind", "mig-x-b", ids(3, 8)...)
+		alias("mig-beside", "mig-x-b", ids(20, 22)...)
+		alias("mig-behind", "mig-whole")
+		for _, c := range []struct {
+			names string
+			want  []string
+		}{
+			{"mig-x-a", ids(0, 5)},
+			{"mig-x-a,mig-x-b", append(ids(0, 8), ids(20, 22)...)},
+			{"mig-x-*", append(ids(0, 8), ids(20, 22)...)},
+			{"mig-x-*,-mig-x-b", ids(0, 5)}, // mig-beside is not shown
+			{"mig-beside,mig-x-a", append(ids(0, 5), ids(20, 30)...)},
+			{"mig-behind,mig-x-a", ids(0, 20)},
+			{"mig-beh*,mig-x-a", ids(0, 20)},
+			{"mig-whole,mig-x-a", ids(0, 20)},
+		} {
+			drop(t, w.target, "mig-x-to")
+			must(t, w.target, "PUT", "/mig-x-to", sized(t, w.target, 1))
+			t.Cleanup(func() { drop(t, w.target, "mig-x-to") })
+			task := fineTask(t, w, full(copying(c.names, "mig-x-to")))
+			_, sum, err := task.Run(t.Context(), newJournal())
+			if err != nil {
+				t.Fatal(c.names, err)
+			}
+			if diff := cmp.Diff(c.want, slices.Sorted(maps.Keys(contents(t, w.target, "mig-x-to")))); diff != "" {
+				t.Errorf("%s: %s", c.names, diff)
+			}
+			if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil {
+				t.Errorf("%s: %+v %v", c.names, v, err)
+			}
+		}
+	})
+}
+
 // A data stream takes only creates; after a rollover in the middle nothing is
 // there twice.
 func TestDataStream(t *testing.T) {
