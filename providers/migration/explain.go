@@ -12,11 +12,11 @@ import (
 )
 
 // rest is the query of an attempt at a unit. A second attempt into a data
-// stream, or a tail, which begins below where the ranges end, leaves out what is
-// there already: an id is unique per backing index only, so that creating it
+// stream or an alias, or a tail, which begins below where the ranges end, leaves
+// out what is there already: an id is unique per index only, so that writing it
 // again after a rollover, which may come at any time, would double the document.
-// So does a first attempt into a stream that held documents before: they may be
-// of a former copy, or of somebody else, in a backing index of long ago.
+// So does a first attempt where the destination held documents before: they may
+// be of a former copy, or of somebody else, in an index of long ago.
 func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err := r.stillThere(ctx, x, u); err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 		query = without(query, u.leftOut)
 	}
 	u.there = 0
-	if u.begun == 0 && !u.tail && !r.l.held || !r.dest.Stream {
+	if u.begun == 0 && !u.tail && !r.l.held || !r.dest.rolls() {
 		return query, nil
 	}
 	now, err := r.lookAtDestination(ctx)
@@ -37,22 +37,53 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 		return query, nil
 	}
 	if err := refresh(ctx, r.dst, r.destIndex); errors.Is(err, providers.ErrDenied) && len(now.Names) <= max(1, len(r.l.backing)) {
-		return query, nil // still the same write index: create refuses what is there
+		return query, nil // still the same write index: create, or the version, refuses what is there
 	} else if err != nil {
 		return nil, err // without it documents would be doubled
 	}
 	var there []providers.DeadLetter
+	var old examples
 	err = r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
-		if to != nil {
+		stays, older := r.stays(now, u, from, to)
+		if stays {
 			there = append(there, providers.DeadLetter{ID: from.ID})
+		}
+		if older {
+			old.add(from.ID)
 		}
 		return nil
 	})
 	if err != nil || len(there) == 0 {
 		return query, err
 	}
+	r.tellOld(x, old)
 	u.there = int64(len(there))
 	return without(query, there), nil
+}
+
+// stays says whether a document must be left out of an attempt. One that would
+// replace what is there may be written to the index that takes writes only.
+// older: what stays is not what the source has.
+func (r *run) stays(now destination, u *unit, from hit, to *hit) (stays, older bool) {
+	if to == nil {
+		return false, false
+	}
+	external := r.external(r.dest)
+	switch {
+	case r.createOnly(r.dest), external && to.Version >= from.Version:
+		return true, false
+	case to.Index == now.Write:
+		return false, false
+	}
+	return true, external || u.begun == 0 && !u.tail
+}
+
+func (r *run) tellOld(x *sourceIndex, old examples) {
+	if old.n > 0 {
+		r.j.Note(fmt.Sprintf("%s %s of %s, for example %s, %s in an older index behind %s/%s with older contents: a copy would put %s there a second time, so %s left as it is. \"esmig verify\" with verify = \"full\" finds such documents, and \"esmig repair\" brings them up to date.",
+			humanize.Comma(int64(old.n)), plural(old.n, "document", "documents"), x.Name, quoteID(old.first), plural(old.n, "is", "are"), r.dstName, r.destIndex,
+			plural(old.n, "it", "them"), plural(old.n, "it is", "each is")))
+	}
 }
 
 // without narrows a query by ids.

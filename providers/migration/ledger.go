@@ -17,7 +17,7 @@ type record struct {
 	Run     string         `json:"run,omitempty"` // random; part of each X-Opaque-Id
 	Started string         `json:"started,omitempty"`
 	Indices []*sourceIndex `json:"indices,omitempty"`
-	Backing []string       `json:"backing,omitempty"` // of a destination that is a data stream
+	Backing []string       `json:"backing,omitempty"` // of a destination that is a data stream or an alias
 	Fresh   bool           `json:"fresh,omitempty"`   // the destination was not there
 	Held    bool           `json:"held,omitempty"`    // it held documents
 

@@ -269,7 +269,10 @@ func (r *run) secure(ctx context.Context) error {
 		return err
 	}
 	what := record{What: wroteFlush, Units: ended}
-	restarted := !maps.EqualFunc(known, terms, slices.Equal)
+	restarted := false
+	for index, of := range known { // one that an alias has got since is no restart
+		restarted = restarted || !slices.Equal(of, terms[index])
+	}
 	if restarted {
 		what = record{What: wroteLost, Terms: terms}
 	} else if len(ended) == 0 {

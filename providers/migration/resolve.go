@@ -190,11 +190,19 @@ func (t *task) selection(x *sourceIndex, more ...any) object {
 type destination struct {
 	Exists bool
 	Stream bool   // a data stream, or a name that becomes one with its first document
+	Alias  bool   // of one or several indices
 	Match  string // template that would make it
+	// Write is the index that takes what is written to an alias, if that can be
+	// told.
+	Write string
 	// Names are the concrete indices behind it; of a stream in order, the
 	// last one is written to.
 	Names []string
 }
+
+// rolls: what is written may come into another index from one moment to the
+// next, where the ids of the former ones are not known.
+func (d destination) rolls() bool { return d.Stream || d.Alias }
 
 // lookAtDestination also says what a name that is not there yet will become:
 // _resolve works where the _data_stream API is missing.
@@ -215,7 +223,7 @@ func (t *task) lookAtDestination(ctx context.Context) (destination, error) {
 		var found map[string]settings
 		found, err = readSettings(ctx, t.dst, t.destIndex)
 		for name := range found {
-			d.Exists, d.Names = true, append(d.Names, name)
+			d.Exists, d.Names, d.Alias = true, append(d.Names, name), name != t.destIndex
 		}
 	} else {
 		err = get(ctx, t.dst, "/_resolve/index/"+url.PathEscape(t.destIndex), nil, &r)
@@ -227,15 +235,40 @@ func (t *task) lookAtDestination(ctx context.Context) (destination, error) {
 		d.Exists, d.Names = true, append(d.Names, i.Name)
 	}
 	for _, a := range r.Aliases {
-		d.Exists, d.Names = true, append(d.Names, a.Indices...)
+		d.Exists, d.Alias, d.Names = true, true, append(d.Names, a.Indices...)
 	}
 	for _, s := range r.DataStreams {
 		d.Exists, d.Stream, d.Names = true, true, s.Backing
 	}
 	if d.Exists {
-		return d, nil
+		return d, t.findWriteIndex(ctx, &d)
 	}
 	return d, t.matchTemplate(ctx, &d)
+}
+
+func (t *task) findWriteIndex(ctx context.Context, d *destination) error {
+	if !d.Alias || len(d.Names) == 0 {
+		return nil
+	}
+	if len(d.Names) == 1 {
+		d.Write = d.Names[0]
+		return nil
+	}
+	var all map[string]struct {
+		Aliases map[string]struct {
+			Writes bool `json:"is_write_index"`
+		} `json:"aliases"`
+	}
+	err := get(ctx, t.dst, "/_alias/"+url.PathEscape(t.destIndex), nil, &all)
+	for index, a := range all {
+		if a.Aliases[t.destIndex].Writes {
+			d.Write = index
+		}
+	}
+	if errors.Is(err, providers.ErrNotFound) || errors.Is(err, providers.ErrDenied) {
+		return nil
+	}
+	return err
 }
 
 func (t *task) matchTemplate(ctx context.Context, d *destination) error {

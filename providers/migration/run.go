@@ -117,7 +117,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	cut := record{What: wroteCut, Run: newRun(), Started: now(), Indices: indices, Fresh: !r.dest.Exists, Held: held}
-	if r.dest.Stream {
+	if r.dest.rolls() {
 		cut.Backing = r.dest.Names
 	}
 	if err := r.j.Append(cut); err != nil {

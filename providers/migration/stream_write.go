@@ -84,7 +84,7 @@ func (s *streamer) write(ctx context.Context, b *batch, seen func(tally) error) 
 			got.refuse(b, 0, e.Status, providers.Encode(object{"type": cmp.Or(e.Type, "request_entity_too_large"),
 				"reason": "the document is larger than the destination takes in one request"}))
 		case errors.Is(err, providers.ErrUnavailable):
-			if s.dest.Stream && (e == nil || e.Status != http.StatusTooManyRequests) {
+			if s.dest.rolls() && (e == nil || e.Status != http.StatusTooManyRequests) {
 				return errAgain // documents may have arrived, and ids be doubled after a rollover
 			}
 			reason = err
@@ -125,12 +125,12 @@ func tooMuch(e *elasticsearch.Error) bool {
 }
 
 // bulkRequest is safe to send again: a version, or create, makes what is there
-// already a conflict. In a data stream that has rolled over in between it is
-// not; without both a document is written twice with the same contents.
+// already a conflict. In a data stream or an alias that has rolled over in between
+// it is not; without both a document is written twice with the same contents.
 func (s *streamer) bulkRequest(b *batch) providers.Request {
 	return providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(s.destIndex) + "/_bulk",
 		Query: url.Values{"pipeline": {cmp.Or(s.pipeline, "_none")}, "filter_path": {bulkFields}},
-		Body:  b.body, Compress: !onThisMachine(s.dst), Repeatable: !s.dest.Stream, Timeout: max(bulkTimeout, s.dst.Config().Timeout)}
+		Body:  b.body, Compress: !onThisMachine(s.dst), Repeatable: !s.dest.rolls(), Timeout: max(bulkTimeout, s.dst.Config().Timeout)}
 }
 
 // readBulk sorts the documents of a batch by what became of them. again are
