@@ -68,6 +68,9 @@ func (t *task) Run(ctx context.Context, j providers.Journal) (providers.Result, 
 	}
 	if err == nil {
 		err = r.patiently(ctx, func() error { return r.settle(ctx) })
+		if err == nil {
+			err = r.patiently(ctx, func() error { return r.tellArrived(ctx) })
+		}
 	} else if ctx.Err() == nil && r.l != nil { // the user looks at it now, and does not want it as it is filled
 		if e := r.restore(ctx, j, r.l); e != nil {
 			err = errors.Join(err, e)

@@ -50,7 +50,9 @@ func (t *task) Observe(ctx context.Context, raw providers.JSON) (providers.Obser
 		}
 		o.NewerOnSource += n
 	}
-	return o, nil
+	n, err := t.arrived(ctx, d.Indices)
+	o.NewerOnSource += n.documents
+	return o, err
 }
 
 func readDone(raw providers.JSON) (done, error) {
@@ -127,6 +129,13 @@ func (t *task) allowDropped(d done, v *providers.Verification) {
 func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) error {
 	if v.Method == "count" {
 		v.Notes = append(v.Notes, `only totals were compared: a document that is missing does not show where another one is too much (verify = "sample" or "full" looks documents up)`)
+	}
+	n, err := t.arrived(ctx, d.Indices)
+	if err != nil {
+		return err
+	}
+	if v.Newer += n.documents; n.documents > 0 {
+		v.Notes = append(v.Notes, n.tell(t))
 	}
 	unseen, err := t.unseen(ctx, d.Indices)
 	if err != nil {
