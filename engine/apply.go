@@ -192,7 +192,7 @@ func (e *Engine) run(ctx context.Context, s *Step, byAddr map[providers.Addr]*no
 	case Restore:
 		err = e.runRestore(context.WithoutCancel(ctx), s, n, byAddr)
 	case Forget:
-		e.giveUp(context.WithoutCancel(ctx), n)
+		e.giveUp(context.WithoutCancel(ctx), n, byAddr)
 		err = e.forget(n)
 	default:
 		err = e.runResource(context.WithoutCancel(ctx), s, n)

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -13,7 +15,7 @@ import (
 // release ends what a migration that is given up, or begun again, still has on
 // servers: its tasks, and what it relaxed. It does nothing for one that is not
 // under way.
-func (e *Engine) release(ctx context.Context, n *node) error {
+func (e *Engine) release(ctx context.Context, n *node, byAddr map[providers.Addr]*node) error {
 	t, err := e.underWay(n)
 	if t == nil || err != nil {
 		return err
@@ -21,6 +23,7 @@ func (e *Engine) release(ctx context.Context, n *node) error {
 	if e.clusters[n.obj.Cluster] == nil {
 		return fmt.Errorf("the block of cluster %q is gone", n.obj.Cluster)
 	}
+	newFlow(slices.Collect(maps.Values(byAddr))).declare(t, n)
 	return t.Release(ctx, e.journal(n))
 }
 
@@ -36,8 +39,8 @@ func notReleased(n *node, err error) error {
 
 // giveUp releases before the record goes. A cluster that cannot be asked is no
 // reason to keep it for ever.
-func (e *Engine) giveUp(ctx context.Context, n *node) {
-	if err := e.release(ctx, n); err != nil {
+func (e *Engine) giveUp(ctx context.Context, n *node, byAddr map[providers.Addr]*node) {
+	if err := e.release(ctx, n, byAddr); err != nil {
 		e.send(StepNote{Addr: n.addr, Text: e.secrets.text(fmt.Sprintf("Its tasks on %s may still run, or settings of %s be relaxed: %v.", n.obj.Cluster, n.obj.ID, err))})
 	}
 }

@@ -252,3 +252,32 @@ func TestClusterOfKilledIsGone(t *testing.T) {
 		w.settled()
 	})
 }
+
+// Whoever declares, while a copy is half done, what its index is relaxed to
+// meanwhile has that in the end, and not what was declared before.
+func TestDeclaredAsRelaxed(t *testing.T) {
+	for _, how := range []string{"goes on", "restarted", "given up"} {
+		synctest.Test(t, func(t *testing.T) {
+			declared := func(n string) string {
+				return strings.Replace(indexA, "name     =", "settings = { number_of_replicas = "+n+" }\nname     =", 1) + slowMigration
+			}
+			w, _ := killedMidCopy(t, declared("1"))
+			files := declared("0")
+			if how == "given up" {
+				files = strings.TrimSuffix(files, slowMigration)
+			}
+			w.write("main.hcl", files)
+			var o engine.PlanOptions
+			if how == "restarted" {
+				o.Restart = []providers.Addr{addr(t, "migration.m")}
+			}
+			if _, err := w.tryApply(t.Context(), o); err != nil {
+				t.Fatal(err, w.log())
+			}
+			if got := string(w.send(w.target, "GET", "/a/_settings", "")); !strings.Contains(got, `"number_of_replicas":"0"`) || w.loosened() != "" {
+				t.Errorf("%s: %s", how, got)
+			}
+			w.settled()
+		})
+	}
+}

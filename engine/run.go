@@ -195,7 +195,7 @@ func (e *Engine) runTask(ctx context.Context, s *Step, n *node, byAddr map[provi
 		begin := time.Now()
 		var drop []providers.Addr
 		if s.Action == Migrate { // takes the place of a former copy, whose records go, and with them what it relaxed
-			if err := e.release(context.WithoutCancel(ctx), n); err != nil {
+			if err := e.release(context.WithoutCancel(ctx), n, byAddr); err != nil {
 				return notReleased(n, err)
 			}
 			drop = []providers.Addr{n.addr}
@@ -255,6 +255,7 @@ func (e *Engine) own(n *node, byAddr map[providers.Addr]*node) {
 		return
 	}
 	f, st := newFlow(slices.Collect(maps.Values(byAddr))), e.Store.Get()
+	f.declare(t, n)
 	for _, at := range f.destinations(n) {
 		c := f.containers[at]
 		if c == nil {
@@ -265,6 +266,15 @@ func (e *Engine) own(n *node, byAddr map[providers.Addr]*node) {
 		}
 	}
 	t.Own()
+}
+
+// declare tells a task what the files say of what it writes to.
+func (f *flow) declare(t providers.Relaxer, n *node) {
+	for _, at := range f.destinations(n) {
+		if c := f.containers[at]; c != nil && c.block != nil && c.res != nil {
+			t.Declare(c.res.ID(), c.res.Declared())
+		}
+	}
 }
 
 // share tells a task which others write into its destination.

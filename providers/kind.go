@@ -248,6 +248,10 @@ type Relaxer interface {
 	// Own tells, before Run, that esmig made the destination. Without it only
 	// what the task itself makes is relaxed.
 	Own()
+	// Declare tells, before Run and Release, what the files say of a container of the
+	// destination, in its canonical form: what is declared as it is relaxed is
+	// not put back to what it was before.
+	Declare(container string, declared JSON)
 	// Relaxed lists the settings that are relaxed now, by the journal
 	// ("index.refresh_interval"); none once they are put back.
 	Relaxed(j Journal) ([]string, error)

@@ -106,6 +106,8 @@ type task struct {
 	changesID, dropsIt bool // script sets _id; script sets op to noop or delete
 	changesVersion     bool
 	owned              bool // esmig made the destination
+	// declaredLax are, by index, the settings that the files have as they are relaxed.
+	declaredLax map[string]map[string]bool
 	// together is how many ranges are copied at the same time at first, most
 	// how many at the most; see chooseTogether.
 	together, most int

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -38,6 +39,24 @@ const flushEvery = time.Minute
 
 // Own implements providers.Relaxer.
 func (t *task) Own() { t.owned = true }
+
+// Declare implements providers.Relaxer.
+func (t *task) Declare(index string, declared providers.JSON) {
+	v, err := providers.Decode(declared)
+	if err != nil {
+		return
+	}
+	if t.declaredLax == nil {
+		t.declaredLax = map[string]map[string]bool{}
+	}
+	t.declaredLax[index] = map[string]bool{}
+	for _, l := range providers.Leaves(v) {
+		name := strings.TrimPrefix(l.Path, "settings.")
+		if value, ok := relaxed[name]; ok && l.Value == value {
+			t.declaredLax[index][name] = true
+		}
+	}
+}
 
 // Relaxed implements providers.Relaxer.
 func (t *task) Relaxed(j providers.Journal) ([]string, error) {
@@ -149,7 +168,8 @@ func (r *run) relax(ctx context.Context) error {
 }
 
 // restore puts back what was relaxed and still is: an index that was made anew
-// since, or a setting that somebody changed, stays as it is.
+// since, or a setting that somebody changed, stays as it is. So does one that the
+// files have so by now, whatever it was before.
 func (t *task) restore(ctx context.Context, j providers.Journal, l *ledger) error {
 	if len(l.relaxed) == 0 {
 		return nil
@@ -167,7 +187,7 @@ func (t *task) restore(ctx context.Context, j providers.Journal, l *ledger) erro
 		}
 		body := object{}
 		for setting, value := range l.relaxed[index] {
-			if now, _ := found[index].Settings[setting].(string); now != relaxed[setting] {
+			if now, _ := found[index].Settings[setting].(string); now != relaxed[setting] || t.declaredLax[index][setting] {
 				continue
 			}
 			if body[setting] = nil; value != nil {
