@@ -103,10 +103,19 @@ func (b *batch) document(i int) (h rawHit) {
 }
 
 // bulkFields is what of a bulk answer is needed.
-const bulkFields = "errors,items.*.status,items.*.result,items.*.error"
+const bulkFields = "errors,items.*.status,items.*.result,items.*.error,items.*.failure_store"
+
+// usedFailureStore is what an item says of a document that a data stream did
+// not take and keeps apart. inFailureStore is the error that is made of it.
+const (
+	usedFailureStore = `"used"`
+	failureStoreKind = "failure_store"
+	inFailureStore   = `{"type":"` + failureStoreKind + `","reason":"the data stream does not take it: it was put into the failure store, where no search of the data stream finds it"}`
+)
 
 // readItems goes through a bulk answer, one call for each document in order.
-// fault is nil where it went well.
+// fault is nil where it went well: a document that lies in a failure store is
+// answered like one that was created, and is in no index that is searched.
 func readItems(raw []byte, n int, f func(i, status int, result string, fault providers.JSON)) error {
 	c := &cutter{b: raw}
 	i := 0
@@ -128,6 +137,10 @@ func readItems(raw []byte, n int, f func(i, status int, result string, fault pro
 						result = v
 					case "error":
 						fault = v
+					case "failure_store":
+						if string(v) == usedFailureStore {
+							fault = []byte(inFailureStore)
+						}
 					}
 					return err
 				})

@@ -87,6 +87,36 @@ func (t *task) destFindings(ctx context.Context, p providers.Prospect, info prov
 	return out, nil
 }
 
+// failures is the request that shows a data stream's failure store.
+func (t *task) failures() string {
+	return fmt.Sprintf("GET /%s::failures/_search on %s", t.destIndex, t.dstName)
+}
+
+// failureStore warns of a data stream that has one: a reindex counts what goes
+// there as created. nil: there is none, or the server does not say so.
+func (t *task) failureStore(ctx context.Context, d destination) (*providers.Finding, error) {
+	if !d.Stream {
+		return nil, nil
+	}
+	var a struct {
+		Streams []struct {
+			Store struct {
+				Enabled bool `json:"enabled"`
+			} `json:"failure_store"`
+		} `json:"data_streams"`
+	}
+	err := get(ctx, t.dst, "/_data_stream/"+url.PathEscape(t.destIndex), nil, &a)
+	if err != nil && (serverError(err) == nil || errors.Is(err, providers.ErrUnavailable)) {
+		return nil, err
+	}
+	if err != nil || len(a.Streams) != 1 || !a.Streams[0].Store.Enabled {
+		return nil, nil // a key that may not look, or an alias
+	}
+	return &providers.Finding{Severity: providers.SeverityWarning, Code: "failure_store", Arg: "dest.index", Summary: "Refused documents go into a failure store",
+		Detail: fmt.Sprintf("%s has a failure store, and %s counts a document that goes there as created: that it is missing only verification tells, so do not set verify = \"none\". What is there: %s. "+
+			"Copied by method = \"stream\" such documents are told one by one.", t.destIndex, t.dstName, t.failures())}, nil
+}
+
 // copiedHere says whether a former run, of which done is the sum, copied into
 // the same destination.
 func (t *task) copiedHere(raw providers.JSON) bool {

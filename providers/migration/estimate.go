@@ -76,7 +76,17 @@ func (t *task) Estimate(ctx context.Context, p providers.Prospect) (providers.Es
 		}
 		e.Method, e.Why = w.method(), w.why
 		find(w.found)
-		if w.stream {
+		if !w.stream {
+			d, err := t.lookAtDestination(ctx)
+			if err != nil {
+				return e, err
+			}
+			f, err := t.failureStore(ctx, d)
+			if err != nil {
+				return e, err
+			}
+			find(f)
+		} else {
 			var bytes int64
 			for _, x := range indices {
 				bytes += x.Bytes

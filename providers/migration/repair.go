@@ -155,6 +155,7 @@ func (r *repair) account(raw providers.JSON, counters []*int64) error {
 		Items []map[string]struct {
 			Status int    `json:"status"`
 			Result string `json:"result"`
+			Store  string `json:"failure_store"`
 			Error  struct {
 				Type   string `json:"type"`
 				Reason string `json:"reason"`
@@ -172,6 +173,8 @@ func (r *repair) account(raw providers.JSON, counters []*int64) error {
 			switch {
 			case a.Status >= 300:
 				r.fail(a.Error.Type + ": " + a.Error.Reason)
+			case a.Store == "used":
+				r.fail("the data stream does not take it: it was put into the failure store (" + r.failures() + " tells why)")
 			case a.Result == "noop":
 				r.fail("the pipeline drops it")
 			default:

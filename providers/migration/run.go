@@ -147,14 +147,21 @@ func (r *run) meet(ctx context.Context) (err error) {
 // take decides on the way. A copy that goes on may take another one than it
 // took before: the ranges are the same.
 func (r *run) take(ctx context.Context, index string) error {
-	if r.method == "reindex" {
-		return nil // what is in the way, its first task says
-	}
 	return r.patiently(ctx, func() error { // no answer is none about the way
-		w, err := r.choose(ctx, r.remote, index)
-		if w.stream && err == nil {
-			r.stream = newStreamer(r)
-			r.j.Note("Documents pass through this machine: " + w.why + ".")
+		if r.method != "reindex" { // else what is in the way, its first task says
+			w, err := r.choose(ctx, r.remote, index)
+			if err != nil {
+				return err
+			}
+			if w.stream {
+				r.stream = newStreamer(r)
+				r.j.Note("Documents pass through this machine: " + w.why + ".")
+				return nil
+			}
+		}
+		f, err := r.failureStore(ctx, r.dest)
+		if f != nil {
+			r.j.Note(f.Summary + ": " + f.Detail)
 		}
 		return err
 	})

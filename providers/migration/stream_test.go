@@ -329,6 +329,75 @@ func TestStreamRefusedDocument(t *testing.T) {
 	})
 }
 
+// A data stream with a failure store answers that what it refuses is created.
+func TestStreamFailureStore(t *testing.T) {
+	inFakes(t, func(t *testing.T, w fakeWorld) {
+		const name, to = "str-failing", "str-failing-stream"
+		w.fresh(t, name, 1)
+		putDated(t, w.admin, name, "a")
+		must(t, w.target, "PUT", "/_index_template/"+to, object{"index_patterns": []string{to}, "data_stream": object{}, "priority": 500})
+		must(t, w.target, "PUT", "/_data_stream/"+to, nil)
+		w.to.Fault(providertest.Once(1, isBulk, providertest.Fault{Status: 200,
+			Body: `{"errors":false,"items":[{"create":{"status":201,"result":"created","failure_store":"used"}}]}`}))
+		task := streaming(name, to).task(t, w.clusters())
+		j := &hand{memJournal: newJournal()}
+		result, _, err := task.Run(t.Context(), j)
+		if code(err) != "documents_refused" || !strings.Contains(err.Error(), "failure store") || !strings.Contains(err.Error(), "GET /"+to+"::failures/_search") {
+			t.Errorf("%v", err)
+		}
+		if result.Created != 0 || result.Failed != 1 || len(j.letters) != 1 || j.letters[0].ID != "a" {
+			t.Errorf("account %+v, letters %+v", result, j.letters)
+		}
+		for _, r := range w.to.Requests() {
+			if strings.Contains(r.Path, "/_bulk") && !strings.Contains(r.Path, url.QueryEscape("items.*.failure_store")) {
+				t.Errorf("what would tell is left out: %s", r.Path)
+			}
+		}
+	})
+}
+
+// A repair counts what went into the failure store as failed.
+func TestRepairFailureStore(t *testing.T) {
+	r, n := &repair{task: &task{destIndex: "logs"}}, new(int64)
+	err := r.account(providers.JSON(`{"errors":false,"items":[{"create":{"status":201,"result":"created","failure_store":"used"}}]}`), []*int64{n})
+	if err != nil || *n != 0 || r.Failed != 1 || !strings.Contains(r.reason, "failure store") {
+		t.Errorf("%d done, %d failed: %s, %v", *n, r.Failed, r.reason, err)
+	}
+}
+
+// A reindex cannot tell what went into a failure store: the plan says so, and
+// the run, which may find a data stream that was not there yet.
+func TestReindexFailureStore(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		for _, method := range methods {
+			inFakes(t, func(t *testing.T, _ fakeWorld) {
+				w := newPair(t, providertest.Options{})
+				const name, to = "str-failing", "str-failing-stream"
+				w.fresh(t, name, 1)
+				putDated(t, w.admin, name, "a")
+				must(t, w.world.target, "PUT", "/_index_template/"+to, object{"index_patterns": []string{to}, "data_stream": object{}, "priority": 500,
+					"template": object{"data_stream_options": object{"failure_store": object{"enabled": on}}}})
+				must(t, w.world.target, "PUT", "/_data_stream/"+to, nil)
+				task := with(copying(name, to), "", "method", cty.StringVal(method)).task(t, w.clusters())
+				e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
+				found := slices.ContainsFunc(e.Findings, func(f *providers.Finding) bool {
+					return f.Code == "failure_store" && f.Severity == providers.SeverityWarning && strings.Contains(f.Detail, to)
+				})
+				if want := on && method == "reindex"; err != nil || found != want {
+					t.Errorf("%s, %v: %v %v", method, on, e.Findings, err)
+				}
+				j := newJournal()
+				if _, _, err := task.Run(t.Context(), j); err != nil {
+					t.Fatal(err)
+				}
+				if told := strings.Contains(strings.Join(j.notes, "\n"), "failure store"); told != found {
+					t.Errorf("%s, %v: %v", method, on, j.notes)
+				}
+			})
+		}
+	}
+}
+
 // Servers without a point in time are read with a scroll, and a lost one costs
 // its range.
 func TestStreamReaders(t *testing.T) {

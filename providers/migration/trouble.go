@@ -240,6 +240,8 @@ func advice(of *task, reason string) string {
 	}
 	field := find(fieldType)
 	switch {
+	case strings.HasPrefix(reason, failureStoreKind+": "):
+		return fmt.Sprintf("%s tells why, in error.message. Change the mappings or settings of %s so that it takes these documents, or exclude them with source { query }. Each attempt puts them into the failure store once more.", of.failures(), to)
 	case field != "":
 		return mendMapping(of, field) + fmt.Sprintf(" Or declare it as it is with ignore_malformed = true, which can be changed in place: such values stay in the document and are not searchable. Or leave %s out with source { _source }.", field)
 	case find(introduced) != "":

@@ -34,6 +34,7 @@ type stream struct {
 	meta           any
 	hidden         bool
 	customRouting  bool
+	failureStore   bool
 	lifecycle      any
 }
 

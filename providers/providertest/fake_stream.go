@@ -27,6 +27,9 @@ func (f *Fake) createStream(name string) (*stream, error) {
 	s := &stream{name: name, template: t, hidden: ds["hidden"] == true, customRouting: ds["allow_custom_routing"] == true, meta: body["_meta"]}
 	if inner, ok := body["template"].(obj); ok {
 		s.lifecycle = inner["lifecycle"]
+		options, _ := inner["data_stream_options"].(obj)
+		store, _ := options["failure_store"].(obj)
+		s.failureStore = store["enabled"] == true
 	}
 	if err := f.rollover(s); err != nil {
 		return nil, err
@@ -97,7 +100,7 @@ func getStream(f *Fake, c *call) (any, error) {
 		o := obj{"name": s.name, "timestamp_field": obj{"name": "@timestamp"}, "indices": indices, "generation": s.generation, "status": "GREEN",
 			"template": s.template, "next_generation_managed_by": "Unmanaged", "prefer_ilm": true, "hidden": s.hidden, "system": false,
 			"allow_custom_routing": s.customRouting, "replicated": false, "rollover_on_write": false, "index_mode": "standard",
-			"settings": obj{}, "mappings": obj{}, "failure_store": obj{"enabled": false, "rollover_on_write": true, "indices": []any{}}}
+			"settings": obj{}, "mappings": obj{}, "failure_store": obj{"enabled": s.failureStore, "rollover_on_write": true, "indices": []any{}}}
 		if s.meta != nil {
 			o["_meta"] = s.meta
 		}
