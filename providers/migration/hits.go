@@ -169,6 +169,9 @@ func readPage(raw []byte) (page, error) {
 	return p, err
 }
 
+// errShards: what was read lacks a shard, and the next time it may not.
+var errShards = errors.New("shards did not answer")
+
 // answer cuts the answer of a search: hit is called at each document, other at
 // every key that is not about all searches. The total is -1 where it was not
 // counted. An answer that lacks a shard is an error: documents would be
@@ -187,7 +190,7 @@ func (c *cutter) answer(other func(key []byte) error, hit func() error) (int64, 
 			return c.object(func(key []byte) error {
 				v, err := c.value()
 				if err == nil && string(key) == "failed" && string(v) != "0" {
-					err = fmt.Errorf("%s shards did not answer a search", v)
+					err = fmt.Errorf("%s %w", v, errShards)
 				}
 				return err
 			})

@@ -96,7 +96,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 			continue
 		case errors.Is(err, errLost):
 			s.j.Note(fmt.Sprintf("%s no longer knows what range %s of %s was read from: the range starts again.", s.srcName, u.id, x.Name))
-		case errors.Is(err, errAgain), errors.Is(err, providers.ErrUnavailable), serverError(err) != nil && isTransient(serverError(err)):
+		case errors.Is(err, errAgain), errors.Is(err, errShards), errors.Is(err, providers.ErrUnavailable), serverError(err) != nil && isTransient(serverError(err)):
 			if got.Total > 0 {
 				away = outage{}
 			} else if begun--; away.tooLong() {

@@ -46,7 +46,11 @@ func (t *task) open(ctx context.Context, x *sourceIndex, query any) (reader, err
 		p.path, p.forget = "/_search/point_in_time", "pit_id"
 		p.open = "/" + url.PathEscape(x.Name) + p.path
 	}
-	raw, err := t.src.Do(ctx, providers.Request{Method: http.MethodPost, Path: p.open, Query: url.Values{"keep_alive": {keepAlive}}, Repeatable: true})
+	q := url.Values{"keep_alive": {keepAlive}}
+	if info.Flavor == providers.OpenSearch {
+		q.Set("allow_partial_pit_creation", "false") // true unless it is said
+	}
+	raw, err := t.src.Do(ctx, providers.Request{Method: http.MethodPost, Path: p.open, Query: q, Repeatable: true})
 	if info.Flavor == providers.OpenSearch && (notImplemented(err) || badRequest(err)) { // before 2.4
 		return &scroll{t: t, index: x.Name, body: body}, nil
 	}
@@ -56,11 +60,17 @@ func (t *task) open(ctx context.Context, x *sourceIndex, query any) (reader, err
 	var a struct {
 		ID    string `json:"id"`
 		PitID string `json:"pit_id"`
+		// Not in the answers of older servers.
+		Shards struct{ Total, Successful, Failed int } `json:"_shards"`
 	}
 	if err := decode(raw, &a); err != nil || a.ID+a.PitID == "" {
 		return nil, fmt.Errorf("%s answered POST %s without a point in time: %w", t.srcName, p.open, providers.ErrUnavailable)
 	}
 	p.id = a.ID + a.PitID
+	if n := max(a.Shards.Failed, a.Shards.Total-a.Shards.Successful); n > 0 {
+		p.close(ctx) // searches of it would give what the others have, as if it were all
+		return nil, fmt.Errorf("%s answered POST %s: %d of %d %w", t.srcName, p.open, n, a.Shards.Total, errShards)
+	}
 	if info.Flavor == providers.OpenSearch { // _shard_doc came with 3.3
 		if _, err := p.search(ctx, 1, 0); badRequest(err) {
 			p.close(ctx)

@@ -413,6 +413,10 @@ func TestStreamReaders(t *testing.T) {
 			return providertest.Fault{Status: 404, Body: `{"error":{"root_cause":[{"type":"search_context_missing_exception","reason":"No search context found for id [7]"}],"type":"search_phase_execution_exception","reason":"all shards failed"},"status":404}`}
 		}
 	}
+	partly := func(path, body string) func(*http.Request) providertest.Fault {
+		return providertest.Once(1, func(r *http.Request) bool { return r.Method == "POST" && r.URL.Path == path }, providertest.Fault{Status: 200, Body: body})
+	}
+	openSearch := providertest.Options{Flavor: providers.OpenSearch, Version: "3.8.0"}
 	for _, c := range []struct {
 		name   string
 		from   providertest.Options
@@ -424,7 +428,9 @@ func TestStreamReaders(t *testing.T) {
 		{"9.4", providertest.Options{}, nil, "/str-read/_pit", 1, "/_pit"},
 		{"7.11", providertest.Options{Version: "7.11.2"}, nil, "/str-read/_search?allow_partial_search_results=false&scroll=10m", 1, "/_search/scroll"},
 		{"6.8", providertest.Options{Version: "6.8.23"}, nil, "/str-read/_search?allow_partial_search_results=false&scroll=10m", 1, "/_search/scroll"},
-		{"OpenSearch", providertest.Options{Flavor: providers.OpenSearch, Version: "3.8.0"}, nil, "/str-read/_search/point_in_time", 1, "/_search/point_in_time"},
+		{"OpenSearch", openSearch, nil, "/str-read/_search/point_in_time?allow_partial_pit_creation=false&", 1, "/_search/point_in_time"},
+		{"OpenSearch, without a shard", openSearch, partly("/str-read/_search/point_in_time", `{"pit_id":"x","_shards":{"total":3,"successful":2,"failed":1}}`), "/str-read/_search/point_in_time", 2, "/_search/point_in_time"},
+		{"9.4, without a shard", providertest.Options{}, partly("/str-read/_pit", `{"id":"x","_shards":{"total":3,"successful":2,"failed":0}}`), "/str-read/_pit", 2, "/_pit"},
 		{"Serverless", providertest.Options{Flavor: providers.Serverless}, nil, "/str-read/_pit", 1, "/_pit"},
 		{"lost point in time", providertest.Options{}, lost("/_search", 3), "/str-read/_pit", 2, "/_pit"},
 		{"lost scroll", providertest.Options{Version: "6.8.23"}, lost("/_search/scroll", 2), "/str-read/_search?allow_partial_search_results=false&scroll=10m", 2, "/_search/scroll"},
@@ -458,6 +464,9 @@ func TestStreamReaders(t *testing.T) {
 				for _, r := range w.from.Requests() {
 					if strings.HasPrefix(r.Path, c.open) && r.Method == "POST" {
 						opened++
+					}
+					if strings.Contains(r.Body, `"pit":{"id":"x"`) {
+						t.Error("it reads from a point in time that lacks a shard")
 					}
 					if r.Path == c.closed && r.Method == "DELETE" {
 						closed++
