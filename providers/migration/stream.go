@@ -55,6 +55,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 	x := s.l.indices[u.index]
 	size := s.streamSize(x)
 	pause := time.Second
+	alone := false // see pages
 	var away outage
 	for begun := 0; ; {
 		if err := s.hold(ctx); err != nil {
@@ -74,7 +75,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		s.l.begins(u)
 		u.task, u.suspect, u.others = "", false, nil
 		s.mu.Unlock()
-		got, err := s.pump(ctx, u, x, query, size)
+		got, err := s.pump(ctx, u, x, query, size, alone)
 		var t *trouble
 		switch {
 		case ctx.Err() != nil:
@@ -89,10 +90,10 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 			t.unit, t.index, t.counts = u, x.Name, got.counts
 			return t
 		case errors.Is(err, providers.ErrTooLarge):
-			if size == 1 {
+			if alone {
 				return s.explainError(err)
 			}
-			size, begun = max(1, size/4), begun-1
+			alone, size, begun = size == 1, max(1, size/4), begun-1
 			continue
 		case errors.Is(err, errLost):
 			s.j.Note(fmt.Sprintf("%s no longer knows what range %s of %s was read from: the range starts again.", s.srcName, u.id, x.Name))
@@ -174,7 +175,7 @@ func (r *run) end(u *unit, c counts, left refusedDocs) error {
 
 // pump reads a range and writes it, both at the same time. It returns when all
 // of it is acknowledged, or when it cannot be.
-func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any, size int) (tally, error) {
+func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any, size int, alone bool) (tally, error) {
 	from, err := s.open(ctx, x, query)
 	if err != nil {
 		return tally{}, err
@@ -203,7 +204,7 @@ func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any,
 	}
 	g, inner := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return s.pages(inner, from, x, size, func(b *batch, held int64) {
+		return s.pages(inner, from, x, size, alone, func(b *batch, held int64) {
 			mu.Lock()
 			got.Total += int64(b.len())
 			mu.Unlock()
@@ -226,10 +227,13 @@ var errRefused = errors.New("the destination takes hardly any document")
 // pages reads to the end of a range and makes a batch of each page. Memory is
 // asked for before a page is: the page and the batch made of it; with the batch
 // goes what it holds of that. The size of pages follows that of the documents.
-func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size int, take func(b *batch, held int64)) error {
+// alone: one document is more than a page may be. Where that was found by a
+// scroll, whose pages cannot be asked for again, it is so from the beginning,
+// and to the end: it may be anywhere.
+func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size int, alone bool, take func(b *batch, held int64)) error {
 	most := s.mostStreamed(x)
 	create, external := s.createOnly(s.dest), s.external(s.dest)
-	alone := false // one document is more than a page may be
+	always := alone
 	for read, all := int64(0), int64(-1); read != all; {
 		held, limit := min(2*s.limit, s.inFlight), s.limit
 		if alone {
@@ -266,7 +270,7 @@ func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size 
 		keep := min(held, int64(bytes))
 		s.memory.Release(held - keep)
 		take(b, keep)
-		alone = alone && int64(bytes) > s.limit
+		alone = always || alone && int64(bytes) > s.limit
 		size = max(1, min(2*size, most, int(int64(len(p.hits))*s.bulk/int64(bytes))))
 	}
 	return nil
