@@ -121,6 +121,7 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 		return err
 	}
 	keepsVersions, contents := r.external(r.dest), r.altersContents() == ""
+	own := u.begun > 1 || r.blind() && u.resent > 0 && c.Conflicts <= u.resent // all may be
 	first := u.begun == 1 && !u.tail
 	doubted := contents && (first || u.doubt || r.l.held || len(r.l.indices) > 1 || len(r.peers) > 0)
 	var differ, missing examples
@@ -184,19 +185,28 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	if missing.n == 0 && differ.n == 0 {
 		return nil
 	}
-	if missing.n == 0 && !contents && !keepsVersions && u.begun > 1 {
+	if missing.n == 0 && r.blind() && own {
 		if r.l.held { // else they were there after the first attempt
-			r.j.Note(fmt.Sprintf("Range %s of %s was begun %d times, and %s of its documents are on %s already: because %s, it cannot be told whether it was this copy that brought them.",
-				u.id, x.Name, u.begun, humanize.Comma(int64(differ.n)), r.dstName, r.altersContents()))
+			why := fmt.Sprintf("was begun %d times", u.begun)
+			if u.begun == 1 {
+				why = "was sent twice in part"
+			}
+			r.j.Note(fmt.Sprintf("Range %s of %s %s, and %s of its documents are on %s already: because %s, it cannot be told whether it was this copy that brought them.",
+				u.id, x.Name, why, humanize.Comma(int64(differ.n)), r.dstName, r.altersContents()))
 		}
 		return nil
 	}
 	var others *counts
-	if first && !contents && !keepsVersions {
+	if first && r.blind() {
+		c.Created += u.resent // some of the conflicts may be its own
 		others = &c
 	}
 	return r.doubt(u, others, r.unexplained(u, x, c.Conflicts, differ, missing))
 }
+
+// blind: neither versions nor contents tell whether a document that is there is
+// the copy's own.
+func (r *run) blind() bool { return !r.external(r.dest) && r.altersContents() != "" }
 
 func (r *run) unexplained(u *unit, x *sourceIndex, conflicts int64, differ, missing examples) error {
 	text := fmt.Sprintf("%s answers %s version conflicts in range %s of %s.", r.dstName, humanize.Comma(conflicts), u.id, x.Name)

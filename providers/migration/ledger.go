@@ -84,6 +84,8 @@ type unit struct {
 	// made is what attempts of this run have created that ended with refused
 	// documents: the next one meets it as conflicts.
 	made int64
+	// resent documents of the last attempt may be conflicts with itself.
+	resent int64
 	// there is what was left out of the last attempt: it had come before.
 	there int64
 	// streamed: the last attempt has no task. cancelled: its task is known to

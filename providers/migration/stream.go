@@ -76,6 +76,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		u.task, u.suspect, u.others = "", false, nil
 		s.mu.Unlock()
 		got, err := s.pump(ctx, u, x, query, size, alone)
+		u.resent = got.resent
 		var t *trouble
 		switch {
 		case ctx.Err() != nil:

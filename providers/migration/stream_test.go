@@ -262,6 +262,56 @@ func TestStreamRejections(t *testing.T) {
 	}
 }
 
+// Where neither versions nor contents tell whose a document is, one whose answer
+// was lost is not taken for somebody else's; one that was there before is.
+func TestStreamAnswerLostOfCreates(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before bool
+		fault  providertest.Fault
+	}{
+		{"connection", false, providertest.Fault{Lost: true}},
+		{"connection, and others", true, providertest.Fault{Lost: true}},
+		{"nothing done", false, providertest.Fault{Status: 502, Body: "Bad Gateway"}},
+		{"rejected, and others", true, providertest.Fault{Status: 429, Type: "es_rejected_execution_exception", Reason: "full"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inFakes(t, func(t *testing.T, w fakeWorld) {
+				const name = "str-lost"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 40)...)
+				others := slices.Concat(ids(5, 10), ids(15, 20), ids(25, 30), ids(35, 40))
+				if c.before {
+					put(t, w.target, name, 1, others...) // some in each request
+				}
+				w.to.Fault(providertest.Once(3, isBulk, c.fault))
+				b := with(with(streaming(name, name), "dest", "op_type", cty.StringVal("create")), "source", "_source", cty.TupleVal([]cty.Value{cty.StringVal("n")}))
+				task := b.task(t, w.clusters())
+				task.size, task.concurrency = 10, 1
+				j := newJournal()
+				result, _, err := task.Run(t.Context(), j)
+				if !c.before {
+					if err != nil || result.Read != 40 || result.Created+result.Conflicts != 40 {
+						t.Errorf("%+v %v", result, err)
+					}
+					return
+				}
+				if code(err) != "conflicts_unexplained" {
+					t.Fatal(err)
+				}
+				for _, id := range others {
+					remove(t, w.target, name, id, "")
+				}
+				again := newJournal()
+				again.records = j.records
+				if _, _, err := task.Run(t.Context(), again); err != nil {
+					t.Errorf("they are gone: %v", err)
+				}
+			})
+		})
+	}
+}
+
 // A destination that takes nothing for minutes is given up, with its reason.
 func TestStreamGivesUp(t *testing.T) {
 	inFakes(t, func(t *testing.T, w fakeWorld) {

@@ -18,7 +18,10 @@ import (
 type tally struct {
 	counts
 	rejections int64
-	refused    []refusal
+	// resent documents may have been written before, by a request whose answer
+	// did not come.
+	resent  int64
+	refused []refusal
 	letters    []providers.DeadLetter
 }
 
@@ -34,6 +37,7 @@ func (a *tally) add(b tally) {
 	a.Noops += b.Noops
 	a.Conflicts += b.Conflicts
 	a.rejections += b.rejections
+	a.resent += b.resent
 }
 
 // The pauses before documents that were rejected are sent again.
@@ -51,7 +55,7 @@ const bulkTimeout = 3 * time.Minute
 // go again, after growing pauses and with fewer requests under way. It gives up
 // when for long nothing at all was taken. seen gets what each request brought.
 func (s *streamer) write(ctx context.Context, b *batch, seen func(tally) error) error {
-	pause, waited := firstPause, time.Duration(0)
+	pause, waited, resent := firstPause, time.Duration(0), false
 	for b.len() > 0 {
 		if err := s.speed.wait(ctx, b.len()); err != nil {
 			return err
@@ -92,6 +96,9 @@ func (s *streamer) write(ctx context.Context, b *batch, seen func(tally) error) 
 				again = append(again, i)
 			}
 			got.rejections = int64(b.len())
+			if !resent && (e == nil || e.Status != http.StatusTooManyRequests) {
+				resent, got.resent = true, int64(b.len())
+			}
 		default:
 			return err
 		}
@@ -126,11 +133,12 @@ func tooMuch(e *elasticsearch.Error) bool {
 
 // bulkRequest is safe to send again: a version, or create, makes what is there
 // already a conflict. In a data stream or an alias that has rolled over in between
-// it is not; without both a document is written twice with the same contents.
+// it is not; without both a document is written twice with the same contents. Where
+// it is to be told whose a conflict is (blind), write itself sends again.
 func (s *streamer) bulkRequest(b *batch) providers.Request {
 	return providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(s.destIndex) + "/_bulk",
 		Query: url.Values{"pipeline": {cmp.Or(s.pipeline, "_none")}, "filter_path": {bulkFields}},
-		Body:  b.body, Compress: !onThisMachine(s.dst), Repeatable: !s.dest.rolls(), Timeout: max(bulkTimeout, s.dst.Config().Timeout)}
+		Body:  b.body, Compress: !onThisMachine(s.dst), Repeatable: !s.dest.rolls() && !s.blind(), Timeout: max(bulkTimeout, s.dst.Config().Timeout)}
 }
 
 // readBulk sorts the documents of a batch by what became of them. again are
