@@ -19,6 +19,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 	size := cmp.Or(u.size, x.Size)
 	pause := time.Second
 	var away outage
+	own := false // an attempt of this run was begun
 	for begun, lost := 0, 0; ; {
 		if u.task == "" {
 			if err := r.hold(ctx); err != nil {
@@ -26,6 +27,9 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 			}
 			if begun++; begun > mostAttempts+lost {
 				return &trouble{what: gaveUp, unit: u, index: x.Name}
+			}
+			if !own { // what was wrong with them may be mended, and less may be left behind
+				own, u.leftOut = true, nil
 			}
 			if err := r.begin(ctx, u, size); err != nil {
 				if !errors.Is(err, errAgain) {
@@ -76,8 +80,12 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 		}
 		switch verdict.what {
 		case fine:
-			verdict.counts.Total += int64(len(u.leftOut))
-			if err := r.ended(ctx, u, x, verdict.counts, u.leftOut); !errors.Is(err, errSuspect) {
+			letters := u.leftOut.letters(r.task)
+			if !own && !r.fits(letters) { // max_refused was more when it was begun
+				break
+			}
+			verdict.counts.Total += int64(len(letters))
+			if err := r.ended(ctx, u, x, verdict.counts, letters); !errors.Is(err, errSuspect) {
 				return err
 			}
 			begun--
@@ -142,7 +150,7 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 		size = int(min(int64(size), throttledSize(perSecond)))
 	}
 	opaque := r.l.opaque(u)
-	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size, There: u.there}); err != nil {
+	if err := r.j.Append(record{What: wroteBegin, Unit: u.id, Opaque: opaque, Size: size, There: u.there, LeftOut: u.leftOut.len()}); err != nil {
 		return err
 	}
 	r.mu.Lock()

@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 
@@ -103,10 +104,15 @@ func (r *run) leaveOut(ctx context.Context, u *unit, x *sourceIndex, t *trouble)
 	if err := r.bury(t.letters); err != nil {
 		return err
 	}
-	if t.letters = append(u.leftOut, t.letters...); !known || !r.fits(t.letters) {
+	var more refusedDocs
+	more.add(t.letters...)
+	if t.letters = append(u.leftOut.letters(r.task), t.letters...); !known || !r.fits(t.letters) {
 		return t
 	}
-	u.leftOut = t.letters
+	if err := r.j.Append(record{What: wroteLeftOut, Unit: u.id, Refused: more}); err != nil {
+		return err
+	}
+	u.leftOut.add(t.letters...)
 	return nil
 }
 
@@ -222,7 +228,7 @@ func (r *run) admit() {
 		r.j.Note(fmt.Sprintf("%s documents were refused, and max_refused allows %s: their ranges start again.", humanize.Comma(int64(n)), humanize.Comma(int64(r.maxRefused))))
 		r.l.each(func(u *unit) {
 			if len(u.refused) > 0 {
-				u.counts, u.refused = nil, nil
+				u.counts, u.refused, u.task = nil, nil, "" // its task ended well, without them
 			}
 		})
 		refused = nil
@@ -231,13 +237,18 @@ func (r *run) admit() {
 	r.retain()
 }
 
-// retain tells the journal which dead letters of earlier runs to keep.
+// retain tells the journal which dead letters of earlier runs to keep: of what
+// is left behind, and of what is left out of attempts that may end well.
 func (r *run) retain() {
+	leftOut := map[string]bool{}
+	if r.l != nil {
+		r.l.each(func(u *unit) { maps.Copy(leftOut, u.leftOut.keys()) })
+	}
 	if letters, ok := r.j.(providers.DeadLetters); ok {
 		letters.Retain(func(d providers.DeadLetter) bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return r.admitted[d.Key()]
+			return r.admitted[d.Key()] || leftOut[d.Key()]
 		})
 	}
 }

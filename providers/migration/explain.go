@@ -23,7 +23,7 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	}
 	query := r.selection(x, u.span.query())
 	if len(u.leftOut) > 0 {
-		query = without(query, u.leftOut)
+		query = without(query, u.leftOut.letters(r.task))
 	}
 	u.there = 0
 	if u.begun == 0 && !u.tail && !r.l.held || !r.dest.rolls() {

@@ -29,7 +29,10 @@ type record struct {
 	Task   string  `json:"task,omitempty"`
 	Counts *counts `json:"counts,omitempty"`
 	// Refused documents are counted in Counts; they are dead letters by then.
+	// Of a left_out they are those that the next attempts are begun without, of
+	// which there are LeftOut then.
 	Refused refusedDocs `json:"refused,omitempty"`
+	LeftOut int         `json:"left_out,omitempty"`
 
 	// tail: what the tail pass over an index takes. Skip: nothing.
 	Index       int     `json:"index,omitempty"`
@@ -62,6 +65,8 @@ const (
 	wroteLost    = "lost"
 	// doubt: an attempt ended, and its conflicts are not explained.
 	wroteDoubt = "doubt"
+	// left_out: more documents that the attempts to come are begun without.
+	wroteLeftOut = "left_out"
 )
 
 // unit is one range of one index.
@@ -78,9 +83,9 @@ type unit struct {
 	task   string  // of the last attempt, empty: not known
 	size   int     // batch size of the last attempt
 	counts *counts // it ended well
-	// refused documents of a range that ended well, leftOut of one that has not.
-	refused refusedDocs
-	leftOut []providers.DeadLetter
+	// refused documents of a range that ended well, leftOut of the last attempt
+	// at one that has not.
+	refused, leftOut refusedDocs
 	// made is what attempts of this run have created that ended with refused
 	// documents: the next one meets it as conflicts.
 	made int64
@@ -159,6 +164,9 @@ func read(j providers.Journal, gaps bool) (*ledger, error) {
 			u.task, u.size, u.there = "", r.Size, r.There
 			u.streamed, u.cancelled, u.suspect = r.Opaque == "", false, false
 			u.counts, u.refused, u.others = nil, nil, nil // it ended before, and was taken up again
+			if r.LeftOut == 0 {
+				u.leftOut = nil
+			}
 			if u.streamed {
 				u.size = 0 // of pages, which are no measure for a task
 			}
@@ -168,8 +176,10 @@ func read(j providers.Journal, gaps bool) (*ledger, error) {
 			u.task, u.cancelled = "", true
 		case wroteEnd:
 			if !u.suspect {
-				u.counts, u.refused, u.doubt = r.Counts, r.Refused, false
+				u.counts, u.refused, u.leftOut, u.doubt = r.Counts, r.Refused, nil, false
 			}
+		case wroteLeftOut:
+			u.leftOut.add(r.Refused.letters(&task{})...)
 		case wroteDoubt:
 			u.task, u.cancelled, u.doubt, u.others = "", true, true, r.Counts
 		case wroteRelax:

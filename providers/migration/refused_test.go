@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // refusing makes a source of 60 documents of which the destination's mapping
@@ -382,6 +384,97 @@ func TestRefusedUnderScript(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was left out of an attempt is known to who goes on after a process was
+// killed, also when the task has ended well meanwhile. Where it may no longer be
+// left behind the range begins again.
+func TestLeftOutStoppedAtEachRecord(t *testing.T) {
+	for _, c := range []struct{ name, conflicts, existing string }{{"refuse", "abort", "refuse"}, {"proceed", "proceed", "refuse"}, {"overwrite", "abort", "overwrite"}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const name = "mig-left-killed"
+				for n := 0; ; n++ {
+					f := newPair(t, providertest.Options{})
+					w := f.world
+					bad := refusing(t, w, name)
+					w.target = scriptless{w.target}
+					b := with(copying(name, name), "", "script", cty.ObjectVal(map[string]cty.Value{"source": cty.StringVal("ctx._source.seen = true")}))
+					k := with(with(b, "source", "size", cty.NumberIntVal(5)), "", "max_refused", cty.NumberIntVal(3)).task(t, w.clusters()) // one range
+					k.conflicts, k.existing = c.conflicts, c.existing
+					j := &hand{memJournal: newJournal()}
+					j.left = n
+					if _, _, err := k.Run(t.Context(), j); err == nil {
+						if n < 8 {
+							t.Errorf("done after %d records: nothing was left out", n)
+						}
+						return
+					} else if !errors.Is(err, errStopped) {
+						t.Fatalf("stopped at %d: %v", n, err)
+					}
+					f.target.FinishTasks()
+					k.maxRefused = 0
+					less := &hand{memJournal: newJournal(), letters: j.letters}
+					less.records = slices.Clone(j.records)
+					if result, _, err := k.Run(t.Context(), less); code(err) != "documents_refused" {
+						t.Errorf("none may be left behind after a stop at %d: %+v %v", n, result, err)
+					}
+					k.maxRefused = 3
+					again := &hand{memJournal: newJournal(), letters: j.letters}
+					again.records = j.records
+					result, sum, err := k.Run(t.Context(), again)
+					if err != nil || result.Failed != 3 || providers.RefusedDocuments(result.Refused) != 3 {
+						t.Fatalf("after a stop at %d: %+v %v", n, result, err)
+					}
+					if diff := cmp.Diff(bad, leftIDs(t, sum)); diff != "" {
+						t.Errorf("after a stop at %d: %s", n, diff)
+					}
+					if diff := cmp.Diff(bad, again.kept()); diff != "" {
+						t.Errorf("letters after a stop at %d: %s", n, diff)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A limit that is lowered while documents are left out, and a mapping that is
+// mended then: the range begins again and brings them.
+func TestLeftOutAndMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const name = "mig-left-mended"
+		f := newPair(t, providertest.Options{})
+		w := f.world
+		refusing(t, w, name)
+		w.target = scriptless{w.target}
+		b := with(copying(name, name), "", "script", cty.ObjectVal(map[string]cty.Value{"source": cty.StringVal("ctx._source.seen = true")}))
+		k := with(with(b, "source", "size", cty.NumberIntVal(5)), "", "max_refused", cty.NumberIntVal(3)).task(t, w.clusters())
+		j := &hand{memJournal: newJournal()}
+		j.left, j.at = -1, nil
+		tasks := 0
+		j.at = func(r record) {
+			if r.What == wroteTask {
+				if tasks++; tasks == 4 { // without all three
+					j.left, j.torn = 0, true
+				}
+			}
+		}
+		if _, _, err := k.Run(t.Context(), j); !errors.Is(err, errStopped) {
+			t.Fatal(err)
+		}
+		f.target.FinishTasks()
+		mend(t, w, name)
+		k.maxRefused = 0
+		again := &hand{memJournal: newJournal(), letters: j.letters}
+		again.records = j.records
+		result, sum, err := k.Run(t.Context(), again)
+		if err != nil || result.Failed != 0 || len(leftIDs(t, sum)) != 0 {
+			t.Fatalf("%+v %v", result, err)
+		}
+		if n := len(contents(t, w.target, name)); n != 60 {
+			t.Errorf("%d documents", n)
+		}
+	})
 }
 
 // A document that a range and the tail pass both meet is refused once. One that

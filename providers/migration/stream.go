@@ -57,6 +57,7 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 	pause := time.Second
 	alone := false // see pages
 	var away outage
+	u.leftOut = nil // it meets them itself
 	for begun := 0; ; {
 		if err := s.hold(ctx); err != nil {
 			return err
