@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/elasticsearch"
 )
 
 // mostAttempts is how often a range is begun in one run before it is given up.
@@ -18,15 +19,16 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 	x := r.l.indices[u.index]
 	size := cmp.Or(u.size, x.Size)
 	pause := time.Second
-	var away outage
-	own := false // an attempt of this run was begun
+	var away, ill outage // no task is taken; tasks end before they have done anything
+	own := false         // an attempt of this run was begun
+	var last *elasticsearch.Error
 	for begun, lost := 0, 0; ; {
 		if u.task == "" {
 			if err := r.hold(ctx); err != nil {
 				return err
 			}
 			if begun++; begun > mostAttempts+lost {
-				return &trouble{what: gaveUp, unit: u, index: x.Name}
+				return &trouble{what: gaveUp, unit: u, index: x.Name, err: last}
 			}
 			if !own { // what was wrong with them may be mended, and less may be left behind
 				own, u.leftOut = true, nil
@@ -36,8 +38,11 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 					return r.explainError(err)
 				}
 				// No answer, or one that says to come later.
+				if last = serverError(err); last == nil {
+					last = &elasticsearch.Error{Reason: err.Error()}
+				}
 				if lost++; away.tooLong() {
-					return &trouble{what: gaveUp, unit: u, index: x.Name}
+					return &trouble{what: gaveUp, unit: u, index: x.Name, err: last}
 				}
 				if err := sleep(ctx, pause); err != nil {
 					return err
@@ -97,6 +102,12 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 			size, begun = max(1, size/2), begun-1 // it ends by itself, at one
 		case later:
 			r.gate.rejected(since)
+			last = verdict.err
+			if verdict.counts.done() > 0 {
+				ill = outage{}
+			} else if !ill.tooLong() && begun >= mostAttempts+lost {
+				lost++ // the source is away, or a cluster is full
+			}
 			r.j.Note(fmt.Sprintf("%s is slow to take range %s of %s (%s); it starts again in %v.", r.dstName, u.id, x.Name, verdict.reason(), pause))
 			if err := sleep(ctx, pause); err != nil {
 				return err
@@ -164,7 +175,7 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 		if serverError(err) == nil {
 			r.avoid(on)
 		}
-		return errAgain
+		return fmt.Errorf("%w: %w", errAgain, err)
 	}
 	if err != nil {
 		return err

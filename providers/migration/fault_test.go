@@ -158,11 +158,14 @@ func TestAwayForMinutes(t *testing.T) {
 		source       bool
 		begin        func(r providers.Request, n int) bool
 		all          bool
+		ended        string // how tasks end meanwhile; empty: there is no answer
 	}{
-		{"no task is taken", "reindex", false, func(r providers.Request, n int) bool { return r.Path == "/_reindex" && n == 2 }, false},
-		{"destination, as a task begins", "reindex", false, func(r providers.Request, n int) bool { return r.Path == "/_reindex" && n == 2 }, true},
-		{"destination, as conflicts are explained", "reindex", false, func(r providers.Request, n int) bool { return strings.HasSuffix(r.Path, "/_refresh") && n == 3 }, true},
-		{"source, as a range is read", "stream", true, func(r providers.Request, n int) bool { return strings.HasSuffix(r.Path, "/_pit") }, true},
+		{"no task is taken", "reindex", false, func(r providers.Request, n int) bool { return r.Path == "/_reindex" && n == 2 }, false, ""},
+		{"destination, as a task begins", "reindex", false, func(r providers.Request, n int) bool { return r.Path == "/_reindex" && n == 2 }, true, ""},
+		{"destination, as conflicts are explained", "reindex", false, func(r providers.Request, n int) bool { return strings.HasSuffix(r.Path, "/_refresh") && n == 3 }, true, ""},
+		{"source, as a range is read", "stream", true, func(r providers.Request, n int) bool { return strings.HasSuffix(r.Path, "/_pit") }, true, ""},
+		{"source, as tasks read it", "reindex", false, func(r providers.Request, n int) bool { return r.Path == "/_reindex" && n == 2 }, false,
+			`{"completed":true,"error":{"type":"connect_exception","reason":"Connection refused"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -182,6 +185,13 @@ func TestAwayForMinutes(t *testing.T) {
 					}
 					away := !since.IsZero() && time.Since(since) < 2*time.Minute && (begins || c.all || r.Path == "/_reindex")
 					mu.Unlock()
+					if c.ended != "" {
+						raw, err := pass()
+						if away = !since.IsZero() && time.Since(since) < 2*time.Minute; away && r.Method == "GET" && strings.HasPrefix(r.Path, "/_tasks/") {
+							return providers.JSON(c.ended), nil
+						}
+						return raw, err
+					}
 					if away {
 						return nil, fmt.Errorf("down: %w", providers.ErrUnavailable)
 					}
@@ -204,6 +214,44 @@ func TestAwayForMinutes(t *testing.T) {
 					t.Error(diff)
 				}
 			})
+		})
+	}
+}
+
+// A source that stays away is given up after five minutes, and told of; so is a
+// destination that is full. Where something is done each time, a range is begun a
+// few times only.
+func TestAwayForGood(t *testing.T) {
+	for _, c := range []struct {
+		status, reason string
+		long           bool
+	}{
+		{`{}`, `{"type":"connect_exception","reason":"Connection refused"}`, true},
+		{`{}`, `{"type":"es_rejected_execution_exception","reason":"rejected execution of task"}`, true},
+		{`{"total":2,"created":1}`, `{"type":"es_rejected_execution_exception","reason":"rejected execution of task"}`, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newPair(t, providertest.Options{}).world
+			const name = "mig-away-for-good"
+			w.fresh(t, name, 1)
+			put(t, w.admin, name, 1, ids(0, 10)...)
+			w.target = &faulty{Cluster: w.target, do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+				raw, err := pass()
+				if r.Method == "GET" && strings.HasPrefix(r.Path, "/_tasks/") {
+					return providers.JSON(`{"completed":true,"task":{"status":` + c.status + `},"error":` + c.reason + `}`), nil
+				}
+				return raw, err
+			}}
+			begin := time.Now()
+			_, _, err := fineTask(t, w, copying(name, name)).Run(t.Context(), newJournal())
+			if took := time.Since(begin); took >= patience != c.long || took > patience+time.Minute {
+				t.Errorf("given up after %v", took)
+			}
+			var f *providers.Finding
+			reason := strings.Split(c.reason, `"`)
+			if !errors.As(err, &f) || f.Code != "gave_up" || !strings.Contains(f.Detail, reason[3]+": "+reason[7]) {
+				t.Errorf("%v", err)
+			}
 		})
 	}
 }

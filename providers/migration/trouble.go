@@ -51,6 +51,14 @@ func (t *trouble) reason() string {
 	return strings.TrimPrefix(t.err.Type+": "+t.err.Reason, ": ")
 }
 
+// lately says what the last of several attempts ended with.
+func (t *trouble) lately() string {
+	if t.reason() == "" {
+		return ""
+	}
+	return " (at last: " + strings.TrimSuffix(t.reason(), ".") + ")"
+}
+
 func (t *trouble) merge(o *trouble) { t.others = append(t.others, o) }
 
 func (t *trouble) add(c counts) counts {
@@ -183,7 +191,7 @@ func (t *trouble) finding(of *task, left refusedDocs) error {
 				where, of.dstName, o.counts.Total, o.counts.done()))
 	case gaveUp:
 		return providers.NewError("gave_up", "", "A range could not be copied",
-			fmt.Sprintf("%s was begun %d times and its task was lost, or rejected, each time. See the log of %s. %s", where, o.unit.begun, of.dstName, goOn))
+			fmt.Sprintf("%s was begun %d times and its task was lost, or rejected, each time%s. See the log of %s. %s", where, o.unit.begun, o.lately(), of.dstName, goOn))
 	case tooLarge:
 		return providers.NewError("document_too_large", "source.size", "A document is too large for a reindex from remote",
 			fmt.Sprintf("%s: even one document at a time is more than the buffer of %s holds: %s", where, of.dstName, o.reason()))
