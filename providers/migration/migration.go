@@ -111,11 +111,12 @@ type task struct {
 	// together is how many ranges are copied at the same time at first, most
 	// how many at the most; see chooseTogether.
 	together, most int
-	// small and big are smallIndex and bigRange; tests cut finer.
-	small, big int64
-	opened     int   // mostOpened; likewise
-	fetched    int64 // mostFetched
-	sizes      sizes
+	// small and big are smallIndex and bigRange; tests cut finer. heavy is
+	// heavyRange, 0: any number of bytes.
+	small, big, heavy int64
+	opened            int   // mostOpened; likewise
+	fetched           int64 // mostFetched
+	sizes             sizes
 }
 
 func newTask(in providers.Instance) (*task, error) {
@@ -186,7 +187,7 @@ func newTask(in providers.Instance) (*task, error) {
 		requestsPerSecond: number("", "requests_per_second", 0.001, 1e9),
 		concurrency:       int(number("", "concurrency", 1, 1000)),
 		maxRefused:        int(number("", "max_refused", 0, mostLeft)),
-		small:             smallIndex, big: bigRange, opened: mostOpened, fetched: mostFetched, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
+		small:             smallIndex, big: bigRange, heavy: heavyRange, opened: mostOpened, fetched: mostFetched, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
 	}
 	t.addr = in.Addr
 	t.src, t.dst = in.Clusters[t.srcName], in.Clusters[t.dstName]

@@ -123,6 +123,7 @@ func (t *task) leastPiece(average int64) int64 {
 // about so many documents.
 func (t *task) forPieces(documents int64, shards int) *task {
 	k := *t
+	k.heavy = 0                // leastPiece has seen to it
 	if k.small == smallIndex { // not a test's
 		k.small = documents * int64(shards)
 		k.big = k.small
