@@ -33,6 +33,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 			if !own { // what was wrong with them may be mended, and less may be left behind
 				own, u.leftOut = true, nil
 			}
+			size = r.learned(u, size)
 			if err := r.begin(ctx, u, size); err != nil {
 				if !errors.Is(err, errAgain) {
 					return r.explainError(err)
@@ -100,6 +101,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 				return verdict
 			}
 			size, begun = max(1, size/2), begun-1 // it ends by itself, at one
+			r.learn(u, size)
 		case later:
 			r.gate.rejected(since)
 			last = verdict.err
@@ -133,6 +135,23 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 		}
 		r.setTask(u, "")
 	}
+}
+
+// learn keeps for the other ranges of an index that batches must be smaller.
+func (r *run) learn(u *unit, size int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.batches == nil {
+		r.batches = map[int]int{}
+	}
+	r.batches[u.index] = min(size, cmp.Or(r.batches[u.index], size))
+}
+
+// learned is a batch size that is no larger than what was learned.
+func (r *run) learned(u *unit, size int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return min(size, cmp.Or(r.batches[u.index], size))
 }
 
 // setTask: others look at the tasks of all ranges (outwait).

@@ -101,6 +101,9 @@ func TestFaults(t *testing.T) {
 			if diff := cmp.Diff([]int{64, 32, 16}, begun["0.0"]); diff != "" {
 				t.Error(diff)
 			}
+			if diff := cmp.Diff([]int{16}, begun["0.1"]); diff != "" {
+				t.Error("what one range has learned, the next one knows", diff)
+			}
 		}},
 		{name: "rejected", do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
 			raw, err := pass()

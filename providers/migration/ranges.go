@@ -182,12 +182,43 @@ func (t *task) divideBySeqNo(ctx context.Context, x *sourceIndex, n int64) (done
 	return true, nil
 }
 
+// The documents that are sampled for the batch size come from so many places of
+// _seq_no, each of which is so wide: the oldest need not be like the others, and
+// drawing from all would score each document of a large index.
+const (
+	sampleDocs   = 20
+	samplePlace  = 1000
+	samplePlaces = 16
+)
+
+// sampleOf is what a few documents are drawn by; nil: all are taken as they come.
+func (t *task) sampleOf(x *sourceIndex) any {
+	if !x.SeqNo || len(x.Checkpoints) == 0 {
+		return nil
+	}
+	var places []any
+	step := slices.Max(x.Checkpoints)/samplePlaces + 1
+	for i := range int64(samplePlaces) {
+		places = append(places, seqNo(i*step, i*step+min(step, samplePlace)-1))
+	}
+	return object{"function_score": object{"boost_mode": "replace", "random_score": object{"seed": sampleSeed, "field": "_seq_no"},
+		"query": object{"bool": object{"filter": []any{t.selection(x), object{"bool": object{"should": places}}}}}}}
+}
+
 // chooseSize samples documents for the batch size.
 func (t *task) chooseSize(ctx context.Context, x *sourceIndex) error {
 	x.Size = 5000
-	a, err := search(ctx, t.src, x.Name, -1, object{"size": 20, "query": t.selection(x)})
-	if err != nil {
-		return err
+	var a searchAnswer
+	var err error
+	if q := t.sampleOf(x); q != nil {
+		if a, err = search(ctx, t.src, x.Name, -1, object{"size": sampleDocs, "query": q}); err != nil && !badRequest(err) {
+			return err
+		}
+	}
+	if len(a.Hits.Hits) == 0 {
+		if a, err = search(ctx, t.src, x.Name, -1, object{"size": sampleDocs, "query": t.selection(x)}); err != nil {
+			return err
+		}
 	}
 	sampled := int64(0)
 	for _, h := range a.Hits.Hits {

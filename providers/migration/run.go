@@ -32,9 +32,11 @@ type run struct {
 
 	mu   sync.Mutex
 	turn int // of nodes
-	live map[*unit]taskStatus
-	last time.Time // of the last progress
-	stop bool
+	// batches are the sizes of batches, by index, that ranges have come down to.
+	batches map[int]int
+	live    map[*unit]taskStatus
+	last    time.Time // of the last progress
+	stop    bool
 	// paused is what the user was told last.
 	paused bool
 	fault  trouble
