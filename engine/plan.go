@@ -147,6 +147,18 @@ func target(nodes []*node, o PlanOptions) []Diagnostic {
 			unknown("-target", t, "neither the files nor the state have it")
 		}
 	}
+	// What is sent again must not meet a final pipeline of a template, either.
+	f := newFlow(nodes)
+	for _, n := range nodes {
+		if n.out || n.task == nil || !slices.ContainsFunc(o.Retry, n.is) {
+			continue
+		}
+		for _, at := range f.destinations(n) {
+			for _, m := range f.chain(at) {
+				keep(m)
+			}
+		}
+	}
 	return append(ds, Diagnostic{Severity: providers.SeverityWarning, Code: "partial", Summary: "The plan is partial",
 		Detail: "Because of -target it covers only the named blocks and what they need. Run esmig plan without -target afterwards to see what is left."})
 }

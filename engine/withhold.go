@@ -151,7 +151,7 @@ func (n *node) running() bool {
 // withhold decides which settings wait until the data is in.
 func (f *flow) withhold() {
 	for _, t := range f.nodes {
-		if !t.running() {
+		if !t.running() && (t.task == nil || t.step == nil || t.step.Action != Retry) {
 			continue
 		}
 		for _, at := range f.destinations(t) {

@@ -372,3 +372,41 @@ alias "too" {
 	w.apply()
 	w.settled()
 }
+
+// A final pipeline that a migration has restored is withheld again while what
+// it left behind is sent again: its own, and one that the index has of a
+// template, which the command's -target does not name.
+func TestFinalPipelineWhileRefusedDocumentsAreSentAgain(t *testing.T) {
+	final := "settings = { final_pipeline = ingest_pipeline.p.name }"
+	files := map[string]string{
+		"of the index": strings.Replace(indexA, "mappings", final+"\n mappings", 1),
+		"of a template": indexA + `
+index_template "t" {
+  index_patterns = ["a*"]
+  template       = { ` + final + ` }
+}
+`,
+	}
+	for name, text := range files {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.source.Put("src", "1", `{"n":"1"}`, "")
+			w.source.Put("src", "2", `{"n":"many"}`, "")
+			text += strings.Replace(migrationA, "source {", "max_refused = 1\n verify = \"count\"\n source {", 1) + pipeline
+			w.write("main.hcl", text)
+			w.apply()
+			w.setting("/a/_settings", isFinal)
+			w.write("main.hcl", strings.Replace(text, `n = { type = "long" }`, `n = { type = "long", ignore_malformed = true }`, 1))
+			m := []providers.Addr{{Kind: "migration", Name: "m"}}
+			if _, err := w.tryApply(t.Context(), engine.PlanOptions{Targets: m, Retry: m}); err != nil {
+				t.Fatalf("%v\n%s", err, w.log())
+			}
+			if n := len(w.target.Docs("a")); n != 2 {
+				t.Errorf("%d documents", n)
+			}
+			w.untouched("a")
+			w.setting("/a/_settings", isFinal)
+			w.settled()
+		})
+	}
+}
