@@ -159,7 +159,11 @@ func (e *Engine) settle(s *Step, err error, byAddr map[providers.Addr]*node, sum
 	case errors.Is(err, providers.ErrVerify):
 		sum.Unverified++ // VerifyDone has told it
 	case stopping && errors.Is(err, context.Canceled):
-		e.send(StepNote{Addr: s.Addr, Text: "stopped; ranges that the cluster copies by itself go on there"})
+		text := "stopped; ranges that the cluster copies by itself go on there"
+		if s.Action == Repair || s.Action == Verify {
+			text = "stopped"
+		}
+		e.send(StepNote{Addr: s.Addr, Text: text})
 	default:
 		sum.Failed++
 		ds := e.nodeDiagnostics(byAddr[s.Addr], err)

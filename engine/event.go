@@ -101,22 +101,24 @@ type Interrupted struct{}
 
 // Summary is the last event of every command that applies.
 type Summary struct {
-	Created    int     `json:"created"`
-	Updated    int     `json:"updated"`
-	Replaced   int     `json:"replaced"`
-	Deleted    int     `json:"deleted"`
-	Adopted    int     `json:"adopted"`
-	Forgotten  int     `json:"forgotten"`
-	Migrated   int     `json:"migrated"`
-	Verified   int     `json:"verified"`
-	Repaired   int     `json:"repaired,omitempty"`
-	Retried    int     `json:"retried,omitempty"`
-	Restored   int     `json:"restored"`
-	Failed     int     `json:"failed"`
-	Unverified int     `json:"unverified"` // verification found a difference
-	Skipped    int     `json:"skipped"`
-	Refused    int64   `json:"refused,omitempty"` // documents that migrations which ended well leave behind
-	Seconds    float64 `json:"seconds"`
+	Created   int `json:"created"`
+	Updated   int `json:"updated"`
+	Replaced  int `json:"replaced"`
+	Deleted   int `json:"deleted"`
+	Adopted   int `json:"adopted"`
+	Forgotten int `json:"forgotten"`
+	Migrated  int `json:"migrated"`
+	Verified  int `json:"verified"`
+	Repaired  int `json:"repaired,omitempty"`
+	// HalfRepaired: the repair wrote documents and was stopped, or failed.
+	HalfRepaired int     `json:"half_repaired,omitempty"`
+	Retried      int     `json:"retried,omitempty"`
+	Restored     int     `json:"restored"`
+	Failed       int     `json:"failed"`
+	Unverified   int     `json:"unverified"` // verification found a difference
+	Skipped      int     `json:"skipped"`
+	Refused      int64   `json:"refused,omitempty"` // documents that migrations which ended well leave behind
+	Seconds      float64 `json:"seconds"`
 	// Outputs are shown at the end; sensitive ones read "(sensitive)".
 	Outputs map[string]providers.JSON `json:"outputs,omitempty"`
 }

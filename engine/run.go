@@ -238,14 +238,49 @@ func (e *Engine) verify(ctx context.Context, n *node, o state.Object, byAddr map
 
 // runRepair mends what a full verification finds.
 func (e *Engine) runRepair(ctx context.Context, s *Step, n *node, byAddr map[providers.Addr]*node, sum *Summary) error {
+	o := *n.obj
+	o.Phase, o.Verified = state.PhaseCopied, nil // whatever ends this, what is written is not verified
+	if err := e.put(o); err != nil {
+		return err
+	}
 	e.share(n, byAddr)
 	begin := time.Now()
 	done, v, err := n.task.(providers.Repairer).Repair(ctx, e.journal(n), n.obj.Task, s.DeleteExtra)
 	if err != nil && !errors.Is(err, providers.ErrVerify) {
+		if putErr := e.halfRepaired(n, o, done, v, sum); putErr != nil {
+			return errors.Join(err, putErr)
+		}
 		return err
 	}
 	e.tell(StepDone{Addr: s.Addr, Action: s.Action, Seconds: time.Since(begin).Seconds(), Repaired: &done}, sum)
 	return e.compared(n, *n.obj, v, err, begin, sum)
+}
+
+// halfRepaired tells and records what a repair did that has not come to its
+// end.
+func (e *Engine) halfRepaired(n *node, o state.Object, done providers.Repaired, v providers.Verification, sum *Summary) error {
+	if did := done.String(); did != "" {
+		e.emit.Lock()
+		sum.HalfRepaired++
+		e.emit.Unlock()
+		e.send(StepNote{Addr: n.addr, Text: did + " before it stopped"})
+	}
+	switch {
+	case !v.Same():
+		o.Verified = providers.Encode(e.clean(v))
+	case done == (providers.Repaired{}):
+		o = *n.obj // nothing was found and nothing written
+	}
+	return e.put(o)
+}
+
+// clean takes secrets out of what documents and servers said.
+func (e *Engine) clean(v providers.Verification) providers.Verification {
+	v.Notes = e.secrets.texts(v.Notes)
+	for i, x := range v.Examples {
+		v.Examples[i].From, v.Examples[i].To, v.Examples[i].ID = e.secrets.text(x.From), e.secrets.text(x.To), e.secrets.text(x.ID)
+	}
+	return v
 }
 
 // own tells a task that all that it writes to was made by esmig.
@@ -305,10 +340,7 @@ func (e *Engine) compared(n *node, o state.Object, v providers.Verification, err
 	if err != nil && !different {
 		return err
 	}
-	v.Notes = e.secrets.texts(v.Notes)
-	for i, x := range v.Examples {
-		v.Examples[i].From, v.Examples[i].To, v.Examples[i].ID = e.secrets.text(x.From), e.secrets.text(x.To), e.secrets.text(x.ID)
-	}
+	v = e.clean(v)
 	o.Verified, o.Phase = providers.Encode(v), state.PhaseVerified
 	if different {
 		o.Phase = state.PhaseCopied

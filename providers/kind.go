@@ -3,7 +3,9 @@ package providers
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -267,7 +269,8 @@ type Repairer interface {
 	// Repair compares all documents, copies those again that are missing or
 	// different, and verifies once more: the Verification is the one after,
 	// and what is still different is in the error, as with Verify. Documents
-	// that only the destination has stay, unless deleteExtra.
+	// that only the destination has stay, unless deleteExtra. Beside any other
+	// error stands what was written until then, and what was found last.
 	Repair(ctx context.Context, j Journal, done JSON, deleteExtra bool) (Repaired, Verification, error)
 }
 
@@ -277,6 +280,20 @@ type Repaired struct {
 	Updated int64 `json:"updated"` // were different
 	Deleted int64 `json:"deleted"` // were on the destination only
 	Failed  int64 `json:"failed"`  // refused, or changed by somebody else meanwhile
+}
+
+// String is "2 missing copied, 1 not repaired"; empty: there was nothing to do.
+func (r Repaired) String() string {
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		text string
+	}{{r.Created, "missing copied"}, {r.Updated, "different copied"}, {r.Deleted, "extra deleted"}, {r.Failed, "not repaired"}} {
+		if p.n > 0 {
+			parts = append(parts, humanize.Comma(p.n)+" "+p.text)
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Leaver is a Task that leaves something for a person to do.

@@ -483,13 +483,7 @@ func TestRetry(t *testing.T) {
 func TestRepair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newMoving(t, 2, "stream")
-		config, err := s.fs.ReadFile("work/main.hcl")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := state.WriteFile(s.fs, "work/main.hcl", bytes.ReplaceAll(config, []byte(`"count"`), []byte(`"full"`))); err != nil {
-			t.Fatal(err)
-		}
+		s.compareAll()
 		s.want(exitError, "Nothing to verify", "repair", "migration.m")
 		s.want(exitDone, "80 of 80 identical", "apply", "-auto-approve")
 		s.want(exitDone, "80 of 80 identical", "verify", "-junit", "report.xml")
@@ -507,6 +501,85 @@ func TestRepair(t *testing.T) {
 		s.want(exitError, "", "verify", "-junit", "report.xml")
 		s.report(`tests="1" failures="0" errors="1"`)
 	})
+}
+
+// TestRepairStopped: what a repair has written before it was stopped, or failed,
+// is told, and that the destination is no longer known to be the same.
+func TestRepairStopped(t *testing.T) {
+	for _, interrupt := range []bool{true, false} {
+		t.Run(fmt.Sprint("interrupt=", interrupt), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newMoving(t, 2, "stream")
+				s.compareAll()
+				s.want(exitDone, "80 of 80 identical", "apply", "-auto-approve")
+				for _, id := range []string{"0-03", "1-05", "2-07"} {
+					s.target.Must("DELETE", "/to/_doc/"+id+"?refresh=true", nil)
+				}
+				s.target.Put("to", "more", `{"n":1}`, "")
+				bulks := 0
+				s.target.Fault(func(r *http.Request) providertest.Fault {
+					if r.URL.Path != "/_bulk" {
+						return providertest.Fault{}
+					}
+					if bulks++; bulks != 2 {
+						return providertest.Fault{}
+					}
+					if !interrupt {
+						return providertest.Fault{Status: 401}
+					}
+					go func() { s.signals <- os.Interrupt }()
+					return providertest.Fault{Delay: time.Second}
+				})
+				out, code := s.run("repair", "-delete-extra", "migration.m")
+				if want := map[bool]int{true: exitInterrupted, false: exitError}[interrupt]; code != want {
+					t.Errorf("exit code %d, want %d", code, want)
+				}
+				if strings.Contains(out, "Nothing has been changed") || strings.Contains(out, "nothing to do") || strings.Contains(out, `Run "esmig apply"`) {
+					t.Error("it says that nothing was done, or that apply goes on with it")
+				}
+				has(t, out, "missing copied before it stopped", `"esmig repair migration.m"`)
+				if n := s.docs(); !strings.Contains(out, fmt.Sprint(n-78, " missing copied")) {
+					t.Errorf("%d were copied again", n-78)
+				}
+				s.target.Fault(nil)
+				s.want(exitDone, "the last verification found a difference", "status")
+				s.want(exitDone, "repaired: ", "repair", "-delete-extra", "migration.m")
+				s.want(exitDone, "All migrations are finished.", "status")
+			})
+		})
+	}
+}
+
+// TestRepairInterruptedEarly: one that has found nothing yet changes nothing.
+func TestRepairInterruptedEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 2, "stream")
+		s.compareAll()
+		s.want(exitDone, "80 of 80 identical", "apply", "-auto-approve")
+		once := false
+		s.target.Fault(func(r *http.Request) providertest.Fault {
+			if !once && strings.HasSuffix(r.URL.Path, "/_refresh") {
+				once = true
+				go func() { s.signals <- os.Interrupt }()
+			}
+			return providertest.Fault{Delay: time.Second}
+		})
+		s.want(exitInterrupted, "Nothing has been changed", "repair", "migration.m")
+		s.target.Fault(nil)
+		s.want(exitDone, "All migrations are finished.", "status")
+	})
+}
+
+// compareAll makes the migration compare all documents.
+func (s *sim) compareAll() {
+	s.t.Helper()
+	config, err := s.fs.ReadFile("work/main.hcl")
+	if err == nil {
+		err = state.WriteFile(s.fs, "work/main.hcl", bytes.ReplaceAll(config, []byte(`"count"`), []byte(`"full"`)))
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *sim) report(want ...string) {

@@ -45,7 +45,7 @@ func (k *command) compare(operation string, f func(*engine.Engine) (engine.Summa
 		return err
 	}
 	sum, err := f(e)
-	k.begun = sum.Verified+sum.Unverified+sum.Repaired+sum.Failed+sum.Skipped > 0
+	k.begun = sum.Verified+sum.Unverified+sum.Repaired+sum.HalfRepaired+sum.Failed+sum.Skipped > 0
 	k.rescue(e.Store)
 	return err
 }

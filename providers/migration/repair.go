@@ -41,7 +41,11 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 	}
 	r := &repair{task: t, deleteExtra: deleteExtra, versions: t.external(destination{Stream: d.Stream})}
 	for some := range slices.Chunk(found, r.size(d)) {
-		if err := r.mend(ctx, some); err != nil {
+		err := ctx.Err()
+		if err == nil {
+			err = r.mend(ctx, some)
+		}
+		if err != nil {
 			return r.Repaired, v, err
 		}
 	}
@@ -142,7 +146,8 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 		return nil
 	}
 	// Sent twice it answers conflicts, and the verification tells what is so.
-	raw, err := r.dst.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/_bulk", Query: url.Values{"pipeline": {cmp.Or(r.pipeline, "_none")}},
+	// Who stops esmig is told what was written, so the answer is waited for.
+	raw, err := r.dst.Do(context.WithoutCancel(ctx), providers.Request{Method: http.MethodPost, Path: "/_bulk", Query: url.Values{"pipeline": {cmp.Or(r.pipeline, "_none")}},
 		Body: body.Bytes(), Repeatable: true})
 	if err != nil {
 		return err

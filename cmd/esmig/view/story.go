@@ -21,7 +21,8 @@ type story struct {
 	clusters map[providers.Addr]string // where a step's object lives
 	copied   providers.Addr            // whose line is the last one
 	stopped  bool
-	waiting  int // steps that have not started
+	waiting  int    // steps that have not started
+	repairs  string // the address, if that is what is done
 }
 
 func newStory(p *printer, o Options) *story {
@@ -47,6 +48,9 @@ func (s *story) tell(r engine.Record) {
 		s.continued(e, r.Time)
 	case engine.StepStarted:
 		s.waiting--
+		if e.Action == engine.Repair {
+			s.repairs = quoted(e.Addr)
+		}
 		s.fit(e.Addr.String())
 		s.copied = copied // says nothing
 	case engine.StepNote:
@@ -149,18 +153,9 @@ func (s *story) repaired(e engine.StepDone) {
 	if e.Repaired != nil {
 		r = *e.Repaired
 	}
-	var parts []string
-	for _, p := range []struct {
-		n    int64
-		text string
-	}{{r.Created, "missing copied"}, {r.Updated, "different copied"}, {r.Deleted, "extra deleted"}, {r.Failed, "not repaired"}} {
-		if p.n > 0 {
-			parts = append(parts, humanize.Comma(p.n)+" "+p.text)
-		}
-	}
 	text := "nothing to repair"
-	if len(parts) > 0 {
-		text = "repaired: " + strings.Join(parts, ", ")
+	if did := r.String(); did != "" {
+		text = "repaired: " + did
 	}
 	if s.copied = e.Addr; r.Failed > 0 {
 		s.bad(e.Addr, text)
@@ -341,6 +336,7 @@ func (s *story) summary(e engine.Summary) {
 	add(e.Retried, "sent again")
 	add(e.Restored, "restored")
 	add(e.Unverified, "not the same on both sides")
+	add(e.HalfRepaired, "repaired in part")
 	add(e.Failed, "failed")
 	word := "Applied"
 	switch {
@@ -366,11 +362,15 @@ func (s *story) summary(e engine.Summary) {
 		parts = append(parts, count(e.Refused, "document")+" refused")
 	}
 	s.wrapped(0, fmt.Sprintf("%s: %s. %s", word, strings.Join(parts, ", "), took(e.Seconds)))
+	command := "esmig apply"
+	if s.repairs != "" {
+		command = "esmig repair " + s.repairs
+	}
 	switch word {
 	case "Failed":
-		s.wrapped(0, `Run "esmig apply" again when this is mended; what is done is not done again.`)
+		s.wrapped(0, fmt.Sprintf(`Run "%s" again when this is mended; what is done is not done again.`, command))
 	case "Stopped":
-		s.wrapped(0, `Run "esmig apply" to go on; what is done is not done again.`)
+		s.wrapped(0, fmt.Sprintf(`Run "%s" to go on; what is done is not done again.`, command))
 	}
 	if len(e.Outputs) > 0 {
 		s.gap()
