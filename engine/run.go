@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/esmig/esmig/providers"
@@ -382,10 +383,14 @@ func (e *Engine) again(ctx context.Context, addrs []providers.Addr, with Step) (
 	}
 	p := &Plan{Salt: e.secrets.salt}
 	found := map[providers.Addr]bool{}
+	var uncopied []string
 	for _, n := range nodes {
 		chosen := len(addrs) == 0
 		for _, a := range addrs {
 			chosen = chosen || n.is(a)
+		}
+		if len(addrs) > 0 && chosen && n.task != nil && n.addr.Keyed && (n.obj == nil || n.obj.Phase == state.PhaseRunning) {
+			uncopied = append(uncopied, shell(n.addr))
 		}
 		n.out = n.task == nil || !chosen || n.obj == nil || n.obj.Phase == state.PhaseRunning
 		if with.Action == Repair {
@@ -412,6 +417,9 @@ func (e *Engine) again(ctx context.Context, addrs []providers.Addr, with Step) (
 		if !found[a] {
 			return refuse("nothing_to_verify", "Nothing to verify", "%s is no finished migration that wants to be verified. Run esmig apply first; esmig status shows how far it is.", a)
 		}
+	}
+	if len(uncopied) > 0 {
+		return refuse("not_copied", "Instances are not copied", "%s: nothing was compared, because not all that is named is copied. Run esmig apply first, or name the instances that are; esmig status shows how far each is.", strings.Join(uncopied, ", "))
 	}
 	if len(p.Steps) == 0 {
 		return refuse("nothing_to_verify", "Nothing to verify", "No migration is finished that wants to be verified. Run esmig apply first; esmig state list shows what there is.")

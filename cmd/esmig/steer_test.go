@@ -570,6 +570,33 @@ func TestRepairInterruptedEarly(t *testing.T) {
 	})
 }
 
+// TestVerifyInstances: a block that is named means all its instances, and is not
+// green while one of them is not copied.
+func TestVerifyInstances(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 2, "stream")
+		config, err := s.fs.ReadFile("work/main.hcl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		config = bytes.ReplaceAll(config, []byte(`migration "m" {`), []byte("migration \"m\" {\n  for_each = toset([\"a\", \"b\"])"))
+		config = bytes.ReplaceAll(config, []byte(`index   = "to"`), []byte(`index   = "to-${each.key}"`))
+		if err := state.WriteFile(s.fs, "work/main.hcl", config); err != nil {
+			t.Fatal(err)
+		}
+		s.target.Must("PUT", "/to-a", map[string]any{})
+		s.target.Must("PUT", "/to-b", map[string]any{})
+		s.want(exitDone, "1 migrated and verified", "apply", "-auto-approve", "-target", `migration.m["a"]`)
+		s.want(exitError, "Instances are not copied", "verify", "-junit", "report.xml", "migration.m")
+		s.report(`tests="1" failures="0" errors="1"`, "migration.m[&#34;b&#34;]")
+		s.want(exitError, `'migration.m["b"]'`, "repair", "migration.m")
+		s.want(exitDone, "1 verified", "verify", `migration.m["a"]`)
+		s.want(exitDone, "1 verified", "verify")
+		s.want(exitDone, "1 migrated and verified", "apply", "-auto-approve")
+		s.want(exitDone, "2 verified", "verify", "migration.m")
+	})
+}
+
 // compareAll makes the migration compare all documents.
 func (s *sim) compareAll() {
 	s.t.Helper()
