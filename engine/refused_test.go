@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/esmig/esmig/engine"
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/providertest"
 	"github.com/esmig/esmig/state"
 )
 
@@ -162,4 +164,44 @@ func TestRefusedLimit(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestRetryThatBreaksOff: until it has ended, the files' way of verifying has not
+// been followed, and what was verified is not what is there.
+func TestRetryThatBreaksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := refusing(t, "stream", "count", 2)
+		w.apply()
+		w.write("main.hcl", strings.Replace(w.file("main.hcl"), `"count"`, `"full"`, 1))
+		w.mend()
+		w.target.Fault(func(r *http.Request) providertest.Fault {
+			if strings.HasSuffix(r.URL.Path, "/_bulk") {
+				return providertest.Fault{Status: 401}
+			}
+			return providertest.Fault{}
+		})
+		o := engine.PlanOptions{Retry: []providers.Addr{{Kind: "migration", Name: "m"}}}
+		if _, err := w.tryApply(t.Context(), o); err == nil {
+			t.Fatal("no failure")
+		}
+		w.target.Fault(nil)
+		wantSteps(t, w.plan(engine.PlanOptions{}), "verify migration.m")
+		if o := w.object("migration.m"); o.Phase == state.PhaseVerified || o.Verified != nil || providers.RefusedDocuments(o.Refused) != 2 {
+			t.Errorf("phase %s, verified %s, refused %+v", o.Phase, o.Verified, o.Refused)
+		}
+		if _, err := w.tryApply(t.Context(), o); err != nil {
+			t.Fatalf("%v\n%s", err, w.log())
+		}
+		w.leaves()
+	})
+}
+
+// file is a file of the configuration, without the clusters.
+func (w *world) file(name string) string {
+	w.t.Helper()
+	raw, err := w.fs.ReadFile(name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.TrimPrefix(string(raw), clusters)
 }

@@ -16,6 +16,9 @@ func (e *Engine) runRetry(ctx context.Context, n *node, o state.Object, byAddr m
 		return fmt.Errorf("%s cannot send documents again", n.addr)
 	}
 	o.Declared = e.secrets.hider()(n.task.Declared())
+	// Whatever ends this: what is there by then has not been verified, and not
+	// as the files say now.
+	o.Phase, o.Verified = state.PhaseCopied, nil
 	// Records of one that was interrupted: it read the same documents.
 	if err := e.put(o, n.addr); err != nil {
 		return err
@@ -31,9 +34,6 @@ func (e *Engine) runRetry(ctx context.Context, n *node, o state.Object, byAddr m
 	}
 	e.scrub(result.Refused)
 	o.Task, o.Refused = task, result.Refused
-	if o.Phase == state.PhaseVerified { // not as it is now
-		o.Phase, o.Verified = state.PhaseCopied, nil
-	}
 	if putErr := e.put(o, n.addr); putErr != nil {
 		return putErr
 	}
