@@ -36,7 +36,7 @@ type MigrationStatus struct {
 // Status looks, with reads only, at the named migrations, or at those that are
 // not finished or leave refused documents behind. running is who holds the lock, nil if nobody does.
 func (e *Engine) Status(ctx context.Context, running *state.LockInfo, addrs []providers.Addr) (*Status, error) {
-	nodes, err := e.migrations(ctx, addrs)
+	nodes, err := e.migrations(ctx, addrs, abandoned)
 	if err != nil {
 		return nil, err
 	}
@@ -46,11 +46,15 @@ func (e *Engine) Status(ctx context.Context, running *state.LockInfo, addrs []pr
 	}
 	if len(addrs) == 0 {
 		nodes = slices.DeleteFunc(nodes, func(n *node) bool {
-			return n.obj != nil && len(n.obj.Refused) == 0 && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(n.task.Declared()))
+			return n.task != nil && n.obj != nil && len(n.obj.Refused) == 0 && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(n.task.Declared()))
 		})
 	}
 	out := &Status{FormatVersion: 1, Running: running, Migrations: make([]MigrationStatus, len(nodes))}
 	err = each(ctx, nodes, func(ctx context.Context, i int, n *node) {
+		if n.task == nil {
+			out.Migrations[i] = e.abandonedStatus(ctx, n)
+			return
+		}
 		out.Migrations[i] = e.migrationStatus(ctx, n, controls[n.addr], running != nil)
 	})
 	return out, err
@@ -77,6 +81,30 @@ func (e *Engine) migrationStatus(ctx context.Context, n *node, c providers.Contr
 		}
 	}
 	m.Next = next(m, running)
+	return m
+}
+
+// abandonedStatus asks as the next apply will, which releases it.
+func (e *Engine) abandonedStatus(ctx context.Context, n *node) MigrationStatus {
+	var declared struct {
+		Source struct{ Cluster, Index string }
+	}
+	_ = decodeInto(n.obj.Declared, &declared) // else it is not shown
+	m := MigrationStatus{Addr: n.addr, Source: declared.Source.Cluster + "/" + declared.Source.Index, Dest: n.obj.Cluster + "/" + n.obj.ID, Phase: n.obj.Phase,
+		Next: `its block is gone from the files; the next "esmig apply" releases it: its tasks are cancelled, the settings that it relaxed are put back, and it is forgotten`}
+	r, err := e.underWay(n)
+	if t, ok := r.(providers.Steerable); ok && err == nil && e.clusters[n.obj.Cluster] != nil {
+		var s providers.Status
+		s, err = t.Status(ctx, e.journal(n))
+		m.Status = &s
+	}
+	switch {
+	case err != nil:
+		m.Trouble = e.secrets.text(err.Error())
+	case e.clusters[n.obj.Cluster] == nil:
+		m.Trouble = fmt.Sprintf("the block of cluster %q is gone, too", n.obj.Cluster)
+		m.Next = fmt.Sprintf(`write the block of cluster %q again: without it the next "esmig apply" forgets it, and its tasks may run on`, n.obj.Cluster)
+	}
 	return m
 }
 
@@ -128,7 +156,7 @@ type Steered struct {
 // esmig runs them or not: what is wanted is written down first, and then told
 // to the tasks that run. Nobody has to hold the lock.
 func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) ([]Steered, error) {
-	nodes, err := e.migrations(ctx, addrs)
+	nodes, err := e.migrations(ctx, addrs, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +208,7 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 // CancelTasks ends what runs on servers for migrations that are under way. The
 // state is locked and nothing is applied.
 func (e *Engine) CancelTasks(ctx context.Context) error {
-	nodes, err := e.migrations(ctx, nil)
+	nodes, err := e.migrations(ctx, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -230,13 +258,20 @@ func (e *Engine) heldNotes(a providers.Addr) []string {
 
 func (e *Engine) journal(n *node) *taskJournal { return &taskJournal{e: e, addr: n.addr} }
 
-// migrations are all migrations of the files, or the named ones.
-func (e *Engine) migrations(ctx context.Context, addrs []providers.Addr) ([]*node, error) {
+// abandoned is a migration that is half done and whose block is gone: its tasks
+// may run.
+func abandoned(n *node) bool {
+	return n.task == nil && n.block == nil && n.kind.Task != nil && n.obj != nil && n.obj.Phase == state.PhaseRunning
+}
+
+// migrations are all migrations of the files, and what also says, or the named
+// ones of these.
+func (e *Engine) migrations(ctx context.Context, addrs []providers.Addr, also func(*node) bool) ([]*node, error) {
 	nodes, ds := e.bind(ctx, e.Store.Get())
 	if err := firstError(ds); err != nil {
 		return nil, err
 	}
-	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.task == nil })
+	nodes = slices.DeleteFunc(nodes, func(n *node) bool { return n.task == nil && (also == nil || !also(n)) })
 	if len(addrs) == 0 {
 		return nodes, nil
 	}

@@ -418,6 +418,36 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestStatusWithoutABlock: a half-done copy whose block was taken out of the
+// files still has tasks on the destination.
+func TestStatusWithoutABlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 2, "reindex")
+		wait := s.apply("-auto-approve")
+		time.Sleep(3 * time.Second)
+		s.signals <- os.Interrupt
+		if out, code := wait(); code != exitInterrupted {
+			t.Fatalf("%d %s", code, out)
+		}
+		config := "cluster \"target\" { endpoint = \"http://target:9200\" }\ncluster \"source\" { endpoint = \"http://source:9200\" }\n"
+		if err := state.WriteFile(s.fs, "work/main.hcl", []byte(config)); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"status"}, {"status", "migration.m"}} {
+			out, _ := s.run(args...)
+			if strings.Contains(out, "All migrations are finished.") {
+				t.Error(out)
+			}
+			has(t, out, "migration.m", "source/from-* → target/to", "of 80 documents", "2 running", `its block is gone from the files; the next "esmig apply" releases it`)
+		}
+		s.want(exitDone, "1 forgotten", "apply", "-auto-approve")
+		s.want(exitDone, "All migrations are finished.", "status")
+		if got := s.speeds(); got != "" {
+			t.Errorf("tasks that run: %s", got)
+		}
+	})
+}
+
 // TestInterruptTwice: at the question, too, the second Ctrl-C leaves at once.
 func TestInterruptTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
