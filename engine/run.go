@@ -217,7 +217,9 @@ func (e *Engine) runTask(ctx context.Context, s *Step, n *node, byAddr map[provi
 		if err := e.put(o, n.addr); err != nil {
 			return err
 		}
-		e.released(n.addr)
+		if !verifies(o.Declared) {
+			e.released(n.addr)
+		}
 		e.tell(StepDone{Addr: s.Addr, Action: s.Action, Seconds: time.Since(begin).Seconds(), Result: &result}, sum)
 		if s.Retry && len(o.Refused) > 0 {
 			return e.runRetry(ctx, n, o, byAddr, sum)
@@ -350,6 +352,7 @@ func (e *Engine) compared(n *node, o state.Object, v providers.Verification, err
 		return err
 	}
 	if !different {
+		e.released(n.addr)
 		e.emit.Lock()
 		sum.Verified++
 		e.emit.Unlock()

@@ -111,7 +111,7 @@ func (e *Engine) abandonedStatus(ctx context.Context, n *node) MigrationStatus {
 // next is the next step, in the user's words.
 func next(m MigrationStatus, running bool) string {
 	switch a := shell(m.Addr); {
-	case m.Control.Paused && m.Phase != state.PhaseCopied && m.Phase != state.PhaseVerified:
+	case m.Control.Paused && m.Phase != state.PhaseVerified:
 		also := ""
 		if !running {
 			also = `, then "esmig apply" goes on`
@@ -160,7 +160,7 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 	if err != nil {
 		return nil, err
 	}
-	under := func(n *node) bool { return n.obj != nil && n.obj.Phase == state.PhaseRunning }
+	under := func(n *node) bool { return n.obj != nil && !n.finished() }
 	if len(addrs) == 0 {
 		if nodes = slices.DeleteFunc(nodes, func(n *node) bool { return !under(n) }); len(nodes) == 0 {
 			return nil, Diagnostic{Severity: providers.SeverityError, Code: "nothing_runs", Summary: "No migration is under way",
@@ -169,8 +169,8 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 	}
 	for _, n := range nodes {
 		if n.obj != nil && !under(n) {
-			return nil, Diagnostic{Severity: providers.SeverityError, Code: "copied", Addr: n.addr.String(), Summary: "Migration is copied already",
-				Detail: fmt.Sprintf("%s is not under way: all its ranges are copied.", n.addr)}
+			return nil, Diagnostic{Severity: providers.SeverityError, Code: "copied", Addr: n.addr.String(), Summary: "Migration is finished already",
+				Detail: fmt.Sprintf("%s is not under way: it is copied, and verified if it wants to be.", n.addr)}
 		}
 	}
 	out := make([]Steered, len(nodes))
@@ -195,7 +195,7 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 	}
 	return out, each(ctx, nodes, func(ctx context.Context, i int, n *node) {
 		t, ok := n.task.(providers.Steerable)
-		if !ok || !under(n) {
+		if !ok || n.obj == nil || n.obj.Phase != state.PhaseRunning {
 			return
 		}
 		var err error

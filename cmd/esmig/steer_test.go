@@ -141,7 +141,7 @@ func TestPause(t *testing.T) {
 		}
 		other.want(exitDone, "All migrations are finished.", "status")
 		other.want(exitDone, "nothing, it is finished", "status", "migration.m")
-		other.want(exitError, "Migration is copied already", "pause", "migration.m")
+		other.want(exitError, "Migration is finished already", "pause", "migration.m")
 		other.want(exitError, "The files have no migration migration.x", "throttle", "5", "migration.x")
 	})
 }
@@ -364,6 +364,46 @@ func TestThrottleStream(t *testing.T) {
 		if took := time.Since(begin); took < 15*time.Second || took > 25*time.Second {
 			t.Errorf("it took %v", took)
 		}
+	})
+}
+
+// TestSteerVerification: what the user wants holds until the migration is done,
+// and so for its verification, which loads the source as the copy does.
+func TestSteerVerification(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 1, "stream")
+		s.compareAll()
+		other := s.other()
+		other.want(exitDone, "", "throttle", "10", "migration.m")
+		begin := time.Now()
+		wait := s.apply("-auto-approve")
+		time.Sleep(12 * time.Second) // 8 of them for the copy
+		if d := s.docs(); d != 80 || !s.controlled() {
+			t.Fatalf("%d documents; controlled: %v", d, s.controlled())
+		}
+		out, _ := other.run("status")
+		has(t, out, "is being verified", "throttled to 10/s")
+		other.want(exitDone, "migration.m is paused", "pause")
+		requests := len(s.target.Requests())
+		time.Sleep(10 * time.Minute)
+		if n := len(s.target.Requests()) - requests; n > 5 {
+			t.Errorf("%d requests while it is paused", n)
+		}
+		out, _ = other.run("status")
+		has(t, out, `paused until "esmig resume migration.m"`)
+		other.want(exitDone, "migration.m copies up to 20", "throttle", "20", "migration.m")
+		other.want(exitDone, "migration.m is not paused", "resume", "migration.m")
+		out, code := wait()
+		if code != exitDone || strings.Count(out, "migration.m: Paused:") != 1 || strings.Count(out, "No longer paused.") != 1 {
+			t.Errorf("%d %s", code, out)
+		}
+		if took := time.Since(begin) - 10*time.Minute; took < 13*time.Second || took > 25*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if s.controlled() {
+			t.Error("the control file stays")
+		}
+		other.want(exitError, "Migration is finished already", "throttle", "10", "migration.m")
 	})
 }
 

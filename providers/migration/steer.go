@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/esmig/esmig/providers"
@@ -20,11 +21,70 @@ var errHeld = errors.New("not begun")
 const askAgain = time.Second
 
 // control is what the user wants now.
-func (r *run) control() providers.Control {
-	if c, ok := r.j.(providers.Controlled); ok {
+func (r *run) control() providers.Control { return control(r.j) }
+
+func control(j providers.Journal) providers.Control {
+	if c, ok := j.(providers.Controlled); ok {
 		return c.Control()
 	}
 	return providers.Control{}
+}
+
+// verifying steers a verification as a run steers the copy: it loads the source
+// as much. nil: by nobody.
+type verifying struct {
+	j      providers.Journal
+	mu     sync.Mutex
+	paused bool
+}
+
+// hold waits while the migration is paused. What is read goes on to its end.
+func (v *verifying) hold(ctx context.Context) error {
+	if v == nil {
+		return ctx.Err()
+	}
+	for v.heldNow() {
+		if err := sleep(ctx, askAgain); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// heldNow looks, and tells the user once when it changes.
+func (v *verifying) heldNow() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	paused := control(v.j).Paused
+	switch {
+	case paused && !v.paused:
+		v.j.Note("Paused: nothing more is compared. \"esmig resume\" lets it go on.")
+	case v.paused && !paused:
+		v.j.Note("No longer paused.")
+	}
+	v.paused = paused
+	return paused
+}
+
+// pace waits until so many documents, gone through since begin, keep to the
+// speed that the user wants now, or else the block; together go on at once.
+func (v *verifying) pace(ctx context.Context, begin time.Time, documents int64, together int, declared float64) error {
+	for {
+		perSecond := declared
+		if v != nil {
+			perSecond = cmp.Or(control(v.j).RequestsPerSecond, declared)
+		}
+		if perSecond == 0 {
+			return nil
+		}
+		left := time.Duration(float64(documents)*float64(together)/perSecond*float64(time.Second)) - time.Since(begin)
+		if left <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, min(left, askAgain)); err != nil {
+			return err
+		}
+	}
 }
 
 // rate is documents per second over all ranges together; 0: any number.

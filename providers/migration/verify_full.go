@@ -101,9 +101,12 @@ func (c *comparison) prepare(ctx context.Context, contents bool) (err error) {
 	for _, x := range c.d.Indices {
 		bytes, documents = bytes+x.Bytes, documents+x.Documents
 	}
-	sides := append(slices.Clone(c.sources), c.dest)
+	sides, steered := append(slices.Clone(c.sources), c.dest), &verifying{j: c.j}
+	if err := steered.hold(ctx); err != nil {
+		return err
+	}
 	return each(ctx, len(sides), func(ctx context.Context, i int) error {
-		sides[i].contents, sides[i].note = contents, c.j.Note
+		sides[i].contents, sides[i].note, sides[i].steered = contents, c.j.Note, steered
 		return sides[i].cutPieces(ctx, bytes/max(1, documents))
 	})
 }

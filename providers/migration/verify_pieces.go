@@ -38,6 +38,7 @@ type side struct {
 	contents bool
 	parts    []*part
 	note     func(string)
+	steered  *verifying
 	// What the cluster can do, as far as is known.
 	aggregates, runtime, scripts atomic.Bool
 	// few: ids and digests of all documents may pass through esmig.
@@ -266,12 +267,14 @@ func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n 
 				break
 			}
 			g.Go(func() error {
-				begin := time.Now()
-				if err := f(ctx, p, n); err != nil || s.requestsPerSecond == 0 {
+				if err := s.steered.hold(ctx); err != nil {
 					return err
 				}
-				wanted := time.Duration(float64(c.documents) * float64(together) / s.requestsPerSecond * float64(time.Second))
-				return sleep(ctx, max(0, wanted-time.Since(begin)))
+				begin := time.Now()
+				if err := f(ctx, p, n); err != nil {
+					return err
+				}
+				return s.steered.pace(ctx, begin, c.documents, together, s.requestsPerSecond)
 			})
 		}
 	}
