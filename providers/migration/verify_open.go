@@ -383,7 +383,7 @@ func (s *side) newerAmong(ctx context.Context, ids []string) ([]hit, error) {
 	}
 	var out []hit
 	for _, p := range s.parts {
-		if !p.x.SeqNo || len(p.limits) != p.x.Shards {
+		if len(p.limits) != p.x.Shards {
 			continue
 		}
 		since, err := s.above(ctx, p.x, p.limits, ids)

@@ -145,6 +145,16 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 	}
 	g, sub := errgroup.WithContext(ctx)
 	g.Go(func() error { return k.cut(sub, &x) })
+	unnumbered := int64(0) // documents, from before 6.0: pieces of _seq_no hold none of them
+	g.Go(func() (err error) {
+		if !p.x.SeqNo || p.x.Slow {
+			return nil
+		}
+		if unnumbered, err = count(sub, s.src, x.Name, -1, object{"bool": object{"must_not": []any{seqNo(0, -1)}}}); badRequest(err) {
+			return nil
+		}
+		return err
+	})
 	g.Go(func() error {
 		n, err := count(sub, s.src, x.Name, -1, object{"exists": object{"field": "_routing"}})
 		if p.routing = n > 0 || badRequest(err); badRequest(err) {
@@ -163,7 +173,13 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 	if err := g.Wait(); err != nil || x.Documents == 0 {
 		return err
 	}
-	p.x = &x
+	switch p.x = &x; {
+	case x.SeqNo && unnumbered > 0: // too small to be cut, and so not looked at by cut
+		x.noSeqNo("some of its documents have no sequence number")
+		x.Ranges = []span{{From: 0, To: -1, Documents: x.Documents}}
+	case !x.SeqNo && unnumbered == 0: // the checkpoints of the copy are of no use any more
+		p.limits = nil
+	}
 	if !x.SeqNo {
 		for _, r := range x.Ranges {
 			p.pieces = append(p.pieces, piece{shard: -1, span: r, documents: r.Documents})
