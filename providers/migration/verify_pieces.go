@@ -269,13 +269,13 @@ func refusesScript(err error) bool {
 
 // work runs f for each piece of a side, some at a time and not faster than the
 // user wants.
-func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n int) error) error {
+func (s *side) work(parent context.Context, f func(ctx context.Context, p *part, n int) error) error {
 	pieces := 0
 	for _, p := range s.parts {
 		pieces += len(p.pieces)
 	}
 	together := min(s.together, max(1, pieces)) // each keeps to its share of the speed
-	g, ctx := errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(parent)
 	g.SetLimit(together)
 	for _, p := range s.parts {
 		for n, c := range p.pieces {
@@ -294,7 +294,10 @@ func (s *side) work(ctx context.Context, f func(ctx context.Context, p *part, n 
 			})
 		}
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return parent.Err() // stopped when no piece was under way: not all were
 }
 
 // sumRecord is a line of the journal: what some pieces of an index add up to.
