@@ -22,7 +22,7 @@ type tally struct {
 	// did not come.
 	resent  int64
 	refused []refusal
-	letters    []providers.DeadLetter
+	letters []providers.DeadLetter
 }
 
 // refusal is a document that the destination does not take.

@@ -65,7 +65,13 @@ func (t *task) full(ctx context.Context, j providers.Journal, d done, v *provide
 	if why != "" {
 		v.Notes = append(v.Notes, "contents were not compared, because "+why+"; ids and counts were")
 	}
-	c := &comparison{task: t, j: j, d: d, v: v}
+	info, err := t.dst.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := *t // peers read t meanwhile
+	k.chooseTogether(info, k.lookAtNodes(ctx, info))
+	c := &comparison{task: &k, j: j, d: d, v: v}
 	if err := c.prepare(ctx, why == ""); err != nil {
 		return nil, err
 	}

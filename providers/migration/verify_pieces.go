@@ -121,10 +121,12 @@ func (t *task) leastPiece(average int64) int64 {
 }
 
 // forPieces is the task as it cuts an index of so many shards into pieces of
-// about so many documents.
+// about so many documents. The cut does not go by what runs at the same time:
+// the next process may choose another number, and sums are kept by piece.
 func (t *task) forPieces(documents int64, shards int) *task {
 	k := *t
-	k.heavy = 0                // leastPiece has seen to it
+	k.heavy = 0 // leastPiece has seen to it
+	k.together = unknownSize
 	if k.small == smallIndex { // not a test's
 		k.small = documents * int64(shards)
 		k.big = k.small
