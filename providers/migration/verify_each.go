@@ -15,6 +15,7 @@ const oneWayStep = 10_000
 func (c *comparison) oneWay(ctx context.Context) error {
 	c.oneSided = true
 	c.start(c.own)
+	seen := map[*part]int64{}
 	var suspects []digested
 	var mu sync.Mutex
 	err := c.own.work(ctx, func(ctx context.Context, p *part, n int) error {
@@ -34,6 +35,7 @@ func (c *comparison) oneWay(ctx context.Context) error {
 			mu.Lock()
 			defer mu.Unlock()
 			c.v.Compared += int64(all)
+			seen[p] += int64(all)
 			if suspects = append(suspects, a...); len(suspects) > c.opened {
 				return errTooDifferent
 			}
@@ -46,6 +48,8 @@ func (c *comparison) oneWay(ctx context.Context) error {
 	}
 	if err != nil {
 		c.unopened = max(0, c.own.documents()-c.v.Compared)
+	} else if err := c.own.complete(ctx, seen); err != nil {
+		return err
 	}
 	return c.classify(ctx, suspects)
 }

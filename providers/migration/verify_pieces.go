@@ -55,6 +55,8 @@ type part struct {
 	limits  []int64 // per shard, up to where it was copied; nil: all
 	pieces  []piece
 	routing bool // some document has one
+	// quiet: a source that was not written to since it was copied.
+	quiet bool
 	// of names what the sums are of. It changes with each write that the index
 	// sees; empty: that cannot be told, or the whole side is no more than a piece
 	// should be, so that sums are not kept.
@@ -188,6 +190,7 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 		}
 		return nil
 	}
+	p.quiet = slices.Equal(p.limits, x.Checkpoints)
 	for shard, top := range x.Checkpoints {
 		of := shard
 		if x.Shards == 1 {
@@ -303,6 +306,7 @@ func (s *side) work(parent context.Context, f func(ctx context.Context, p *part,
 }
 
 // sumRecord is a line of the journal: what some pieces of an index add up to.
+// One without pieces says that those before it are not to be taken.
 type sumRecord struct {
 	What   string `json:"what"` // wroteDigest
 	Of     string `json:"of"`
@@ -324,7 +328,9 @@ func keptSums(j providers.Journal) (map[string][]sumRecord, error) {
 		}
 		if err == nil && what.What == wroteDigest {
 			var r sumRecord
-			if err = decode(raw, &r); err == nil {
+			if err = decode(raw, &r); err == nil && len(r.Pieces) == 0 {
+				delete(out, r.Of)
+			} else if err == nil {
 				out[r.Of] = append(out[r.Of], r)
 			}
 		}
@@ -343,7 +349,7 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 	}
 	together := (pieces + mostSums - 1) / mostSums
 	var mu sync.Mutex
-	have, pending := map[*part]map[int]bool{}, map[*part]*sumRecord{}
+	have, pending, summed := map[*part]map[int]bool{}, map[*part]*sumRecord{}, map[*part]int64{}
 	for _, p := range s.parts {
 		have[p] = map[int]bool{}
 		pending[p] = &sumRecord{What: wroteDigest, Of: p.of, Sums: &sums{}}
@@ -352,6 +358,7 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 				continue
 			}
 			whole.add(r.Sums)
+			summed[p] += r.Sums.documents()
 			for _, n := range r.Pieces {
 				have[p][n] = true
 				progress(p.pieces[n].documents)
@@ -377,6 +384,7 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 		mu.Lock()
 		defer mu.Unlock()
 		whole.add(one)
+		summed[p] += one.documents()
 		progress(p.pieces[n].documents)
 		pending[p].Sums.add(one)
 		pending[p].Pieces = append(pending[p].Pieces, n)
@@ -384,6 +392,16 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 	})
 	for _, p := range s.parts {
 		err = errors.Join(err, write(p, 0))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err = s.complete(ctx, summed); errors.Is(err, errIncomplete) {
+		for _, p := range s.parts {
+			if p.of != "" {
+				err = errors.Join(err, j.Append(sumRecord{What: wroteDigest, Of: p.of, Sums: &sums{}}))
+			}
+		}
 	}
 	return whole, err
 }

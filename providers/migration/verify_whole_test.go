@@ -2,7 +2,10 @@ package migration
 
 import (
 	"errors"
+	"strings"
 	"testing"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -39,4 +42,52 @@ func TestFullOldDocuments(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A search that leaves documents out, on both sides, is not taken for one of all
+// of them where nothing was written since the copy.
+func TestFullNotAllRead(t *testing.T) {
+	inFakes(t, func(t *testing.T, w fakeWorld) {
+		const name = "dig-not-all"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 60)...)
+		leavesOut := func(c providers.Cluster) providers.Cluster {
+			return &faulty{Cluster: c, do: func(r providers.Request, _ int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+				raw, err := pass()
+				var a object
+				if err != nil || !strings.Contains(string(r.Body), `"sort":[{"_seq_no"`) || decode(raw, &a) != nil {
+					return raw, err
+				}
+				hits := a["hits"].(object)
+				if all, ok := hits["hits"].([]any); ok && len(all) > 1 {
+					hits["hits"] = all[1:]
+				}
+				return providers.Encode(a), nil
+			}}
+		}
+		for _, b := range []block{full(copying(name, name)), full(with(copying(name, name), "dest", "existing", cty.StringVal("overwrite")))} {
+			task := fineTask(t, w.world, b)
+			task.big = 60
+			_, sum, err := task.Run(t.Context(), newJournal())
+			if err != nil {
+				t.Fatal(err)
+			}
+			j := newJournal()
+			task.src, task.dst = leavesOut(w.source), leavesOut(w.target)
+			v, err := task.Verify(t.Context(), j, sum)
+			if code(err) != "verification_incomplete" || !strings.Contains(err.Error(), " of 60 documents") {
+				t.Errorf("%+v, %v", v, err)
+			}
+			task.src, task.dst = w.source, w.target
+			if v, err := task.Verify(t.Context(), j, sum); err != nil || v.Identical != 60 { // with no sum of before
+				t.Errorf("%+v, %v", v, err)
+			}
+			task.src, task.dst = leavesOut(w.source), leavesOut(w.target)
+			put(t, w.admin, name, 1, "new") // then it cannot be told
+			if v, err := task.Verify(t.Context(), newJournal(), sum); code(err) == "verification_incomplete" {
+				t.Errorf("%+v, %v", v, err)
+			}
+			remove(t, w.admin, name, "new", "")
+		}
+	})
 }
