@@ -355,12 +355,45 @@ type done struct {
 	// Refused documents are not on the destination.
 	Refused refusedDocs `json:"refused,omitempty"`
 	left    *leftBehind // what of it is found to be so still
+	// Brought is how many documents are there by the copy at the most, Dropped
+	// how many its pipeline or script has dropped at the most: the tail pass
+	// reads some a second time.
+	Brought int64 `json:"brought,omitempty"`
+	Dropped int64 `json:"dropped,omitempty"`
+}
+
+// account is what the copy brought and dropped. What the ranges count is of
+// different documents. Of the tail pass only what it created is new: it updates
+// what is there, and meets as a conflict what the ranges have brought. noops is
+// how many different documents were dropped at the least.
+func (l *ledger) account(external bool) (brought, dropped, noops int64) {
+	ranges, tails := map[int]int64{}, map[int]int64{}
+	l.each(func(u *unit) {
+		switch c := u.counts; {
+		case c == nil:
+		case u.tail:
+			if brought += c.Created; !external {
+				brought += c.Updated
+			}
+			tails[u.index] += c.Noops
+			dropped += c.Noops + c.Deleted
+		default:
+			brought += c.Created + c.Updated + c.Conflicts
+			ranges[u.index] += c.Noops
+			dropped += c.Noops + c.Deleted
+		}
+	})
+	for i := range l.indices {
+		noops += max(ranges[i], tails[i])
+	}
+	return brought, dropped, noops
 }
 
 func (l *ledger) done(t *task, d destination) done {
 	ranges, c := l.sum()
-	out := done{Run: l.run, Ranges: ranges, Started: l.started, Finished: now(), Stream: d.Stream,
-		Documents: c.Created + c.Updated + c.Noops}
+	out := done{Run: l.run, Ranges: ranges, Started: l.started, Finished: now(), Stream: d.Stream}
+	out.Brought, out.Dropped, c.Noops = l.account(t.external(d))
+	out.Documents = c.Created + c.Updated + c.Noops
 	out.leave(c, l.refused(t), t)
 	for i, x := range l.indices {
 		kept := *x

@@ -62,6 +62,8 @@ func (t *task) Retry(ctx context.Context, j providers.Journal, raw providers.JSO
 	all := counts{Created: d.Result.Created + c.Created, Updated: d.Result.Updated + c.Updated,
 		Noops: d.Result.Noops + c.Noops + c.Deleted, Conflicts: d.Result.Conflicts + c.Conflicts}
 	d.Documents += c.Created + c.Updated + c.Noops
+	d.Brought += c.Created + c.Updated + c.Conflicts
+	d.Dropped += c.Noops + c.Deleted
 	if d.leave(all, left, t); left.len() > t.maxRefused {
 		err = refusalFinding(t, left.letters(t))
 	}

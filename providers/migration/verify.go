@@ -100,27 +100,36 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 	return v, t.verdict(v)
 }
 
-// dropped is how many documents the pipeline is known to have dropped.
-func (t *task) dropped(d done) int64 {
-	if t.pipeline == "" {
+// dropped is how many of so many documents of the source the pipeline or the
+// script is known to have dropped: which they are, no answer tells. Each that
+// the copy brought may be one of them, unless it is known to be gone from there.
+// So where some are gone or were changed since, as many are not known any more,
+// rather than that lost ones are taken for them.
+func (t *task) dropped(d done, source, gone int64) int64 {
+	if t.pipeline == "" && !t.dropsIt {
 		return 0
 	}
-	return d.Result.Noops
+	return max(0, min(d.Dropped, source-int64(d.Refused.len())-d.Brought+gone))
 }
 
 // allowDropped takes as many documents as the pipeline is known to have dropped
-// for these: which they are, no answer tells. A task counts them with those that
-// it updated, so that of a reindex none may be known.
+// for these. A task counts them with those that it updated, so that of a reindex
+// none may be known.
 func (t *task) allowDropped(d done, v *providers.Verification) {
 	if t.pipeline == "" || v.Missing == 0 {
 		return
 	}
-	if v.Missing > t.dropped(d) {
-		v.Notes = append(v.Notes, fmt.Sprintf("pipeline %s is known to have dropped %s documents: those that it drops cannot be told from lost ones", t.pipeline, humanize.Comma(d.Result.Noops)))
+	n := t.dropped(d, v.Source, v.Deleted)
+	if v.Missing > n {
+		text := fmt.Sprintf("pipeline %s is known to have dropped %s documents", t.pipeline, humanize.Comma(d.Result.Noops))
+		if n < d.Result.Noops {
+			text += fmt.Sprintf(", of which %s at the least are on the source as they were", humanize.Comma(n))
+		}
+		v.Notes = append(v.Notes, text+": those that it drops cannot be told from lost ones")
 		return
 	}
 	v.Notes = append(v.Notes, fmt.Sprintf("%s %s not on the destination, and no difference: pipeline %s dropped %s on the way", humanize.Comma(v.Missing),
-		plural(int(min(v.Missing, 2)), "document is", "documents are"), t.pipeline, humanize.Comma(d.Result.Noops)))
+		plural(int(min(v.Missing, 2)), "document is", "documents are"), t.pipeline, humanize.Comma(n)))
 	v.Missing = 0
 	v.Examples = slices.DeleteFunc(v.Examples, func(e providers.Difference) bool { return e.What == missing })
 }
@@ -178,7 +187,7 @@ func (t *task) remarks(ctx context.Context, d done, v *providers.Verification) e
 // ids. Where contents were compared, each document is there with its own, and
 // it is only said.
 func (t *task) fewer(ctx context.Context, own done, v *providers.Verification) error {
-	total, all := v.Source-v.Refused-t.dropped(own), append([]providers.Peer{{Task: t}}, t.peers...)
+	total, all := v.Source-v.Refused-t.dropped(own, v.Source, 0), append([]providers.Peer{{Task: t}}, t.peers...)
 	for i, p := range all {
 		k, ok := p.Task.(*task)
 		if !ok || len(all) == 1 || i > 0 && p.Done == nil || k.changesID || k.dropsIt || k.existing == "keep" || k.existing == "overwrite" {
@@ -199,7 +208,7 @@ func (t *task) fewer(ctx context.Context, own done, v *providers.Verification) e
 		if err != nil {
 			return err
 		}
-		total += n - left.len() - k.dropped(d)
+		total += n - left.len() - k.dropped(d, n, 0)
 	}
 	if v.Destination >= total {
 		return nil
@@ -278,7 +287,7 @@ func (t *task) counts(ctx context.Context, d done, v *providers.Verification) er
 		want -= d.left.absent
 	}
 	if t.dropsIt {
-		want -= d.Result.Noops
+		want -= t.dropped(d, v.Source, 0)
 		v.Notes = append(v.Notes, "the script leaves documents out, so counts need not be equal")
 	}
 	if t.changesID { // several documents may have become one, but what the copy made must be there
