@@ -37,7 +37,6 @@ func TestDroppedOnce(t *testing.T) {
 				put(t, w.admin, name, 1, ids(0, 20)...)
 				put(t, w.admin, name, 4, ids(20, 25)...)
 				task := digestTask(t, w, with(streaming(name, name), "dest", "pipeline", cty.StringVal(pipeline)))
-				task.conflicts = "proceed"
 				task.concurrency = 1
 				j, once := newJournal(), c.begun
 				j.at = func(r record) {
