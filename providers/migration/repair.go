@@ -32,14 +32,24 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 		return done, v, providers.NewError("not_repairable", "script", "A migration with a script cannot be repaired",
 			"The script runs in _reindex only. Begin again with \"esmig apply -restart ADDR\".")
 	}
-	found, err := t.compareAll(ctx, j, d, &v)
+	there, err := t.lookAtDestination(ctx)
 	if err != nil {
 		return done, v, err
+	}
+	plain := !there.Exists && !there.Stream || slices.Equal(there.Names, []string{t.destIndex})
+	found, seen, err := t.compareAll(ctx, j, d, &v)
+	if err != nil {
+		return done, v, err
+	}
+	if !seen && !plain && slices.ContainsFunc(found, func(m *mismatch) bool { return m.what == missing }) {
+		return done, v, providers.NewError("not_repairable", "dest.index", "The destination cannot be repaired without the privilege to refresh it",
+			fmt.Sprintf("%s. In a data stream or behind an alias a document that was written and is not seen yet would be created again after a rollover. "+
+				"Give the credentials the privilege maintenance for %s.", "The "+t.mayNotRefresh(), t.destIndex))
 	}
 	if len(found) == 0 {
 		return done, v, t.verdict(v)
 	}
-	r := &repair{task: t, deleteExtra: deleteExtra, versions: t.external(destination{Stream: d.Stream})}
+	r := &repair{task: t, deleteExtra: deleteExtra, plain: plain, versions: t.external(destination{Stream: d.Stream})}
 	for some := range slices.Chunk(found, r.size(d)) {
 		err := ctx.Err()
 		if err == nil {
@@ -53,27 +63,27 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 		j.Note(fmt.Sprintf("%d documents were not repaired: %s", r.Failed, r.reason))
 	}
 	v = providers.Verification{Method: "full"}
-	if _, err = t.compareAll(ctx, j, d, &v); err != nil {
+	if _, _, err = t.compareAll(ctx, j, d, &v); err != nil {
 		return r.Repaired, v, err
 	}
 	return r.Repaired, v, t.verdict(v)
 }
 
-// compareAll is a full verification from the beginning.
-func (t *task) compareAll(ctx context.Context, j providers.Journal, d done, v *providers.Verification) ([]*mismatch, error) {
-	if err := t.refreshDestination(ctx); err != nil {
-		return nil, err
+// compareAll is a full verification from the beginning. seen: no document is
+// called missing that is only not visible yet.
+func (t *task) compareAll(ctx context.Context, j providers.Journal, d done, v *providers.Verification) (found []*mismatch, seen bool, err error) {
+	if seen, err = t.refreshDestination(ctx); err != nil {
+		return nil, false, err
 	}
-	var err error
 	if d.left, err = t.lookBehind(ctx, d); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := t.counts(ctx, d, v); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	found, err := t.full(ctx, j, d, v)
+	found, err = t.full(ctx, j, d, v)
 	t.allowDropped(d, v)
-	return found, err
+	return found, seen, err
 }
 
 // repair is one run of Repair.
@@ -81,6 +91,7 @@ type repair struct {
 	*task
 	providers.Repaired
 	deleteExtra bool
+	plain       bool   // an index, in which an id is unique; no data stream or alias
 	versions    bool   // the destination has the source's
 	reason      string // of the first that failed
 }
@@ -145,10 +156,14 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 	if len(counters) == 0 {
 		return nil
 	}
-	// Sent twice it answers conflicts, and the verification tells what is so.
-	// Who stops esmig is told what was written, so the answer is waited for.
+	// Sent twice it answers conflicts, and the verification tells what is so; but
+	// a data stream that rolls over in between takes what is created again. Who
+	// stops esmig is told what was written, so the answer is waited for.
 	raw, err := r.dst.Do(context.WithoutCancel(ctx), providers.Request{Method: http.MethodPost, Path: "/_bulk", Query: url.Values{"pipeline": {cmp.Or(r.pipeline, "_none")}},
-		Body: body.Bytes(), Repeatable: true})
+		Body: body.Bytes(), Repeatable: r.plain})
+	if errors.Is(err, providers.ErrUnavailable) && !r.plain {
+		return fmt.Errorf("whether %s has carried out a request is not known, and nothing is sent again: run \"esmig repair\" again, which looks first: %w", r.dstName, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,8 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 		v.Notes = append(v.Notes, `nothing was compared, because verify = "none"`)
 		return v, nil
 	}
-	if err := t.refreshDestination(ctx); err != nil {
+	seen, err := t.refreshDestination(ctx)
+	if err != nil {
 		return v, err
 	}
 	if d.left, err = t.lookBehind(ctx, d); err != nil {
@@ -97,7 +98,14 @@ func (t *task) Verify(ctx context.Context, j providers.Journal, raw providers.JS
 	if err != nil {
 		return v, err
 	}
+	if !seen && v.Missing+v.Different > 0 {
+		v.Notes = append(v.Notes, "the "+t.mayNotRefresh()+": what was written last may not be seen yet")
+	}
 	return v, t.verdict(v)
+}
+
+func (t *task) mayNotRefresh() string {
+	return fmt.Sprintf("credentials of %s may not refresh %s/%s (privilege maintenance)", t.dstName, t.dstName, t.destIndex)
 }
 
 // dropped is how many of so many documents of the source the pipeline or the
@@ -240,13 +248,15 @@ func (t *task) copied(ctx context.Context, d done) (before, newer int64, err err
 }
 
 // refreshDestination lets searches see all that was written. Without the
-// privilege they see it a little later.
-func (t *task) refreshDestination(ctx context.Context) error {
-	err := refresh(ctx, t.dst, t.destIndex)
-	if errors.Is(err, providers.ErrDenied) || errors.Is(err, providers.ErrNotFound) {
-		return nil
+// privilege they see it a little later: seen is false.
+func (t *task) refreshDestination(ctx context.Context) (seen bool, err error) {
+	switch err := refresh(ctx, t.dst, t.destIndex); {
+	case errors.Is(err, providers.ErrDenied):
+		return false, nil
+	case err != nil && !errors.Is(err, providers.ErrNotFound):
+		return false, err
 	}
-	return err
+	return true, nil
 }
 
 // verdict is the error of a verification that found a difference, or that has
