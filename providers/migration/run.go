@@ -36,7 +36,9 @@ type run struct {
 	batches map[int]int
 	live    map[*unit]taskStatus
 	last    time.Time // of the last progress
-	stop    bool
+	// rejections are those of this run, also of what has ended.
+	rejections int64
+	stop       bool
 	// paused is what the user was told last.
 	paused bool
 	fault  trouble
@@ -374,6 +376,11 @@ func (r *run) progress(u *unit, s taskStatus, force bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if u != nil {
+		more := s.Retries.Bulk - r.live[u].Retries.Bulk
+		if more < 0 { // another attempt, which counts anew
+			more = s.Retries.Bulk
+		}
+		r.rejections += more
 		r.live[u] = s
 	}
 	if now := time.Now(); force || now.Sub(r.last) >= 100*time.Millisecond {
@@ -386,7 +393,7 @@ func (r *run) progress(u *unit, s taskStatus, force bool) {
 
 // sofar is how far the work is. r.mu is held.
 func (r *run) sofar() providers.Progress {
-	p := providers.Progress{Phase: "copy", Ranges: len(r.l.units) + len(r.l.tails)}
+	p := providers.Progress{Phase: "copy", Ranges: len(r.l.units) + len(r.l.tails), Rejections: r.rejections}
 	r.l.each(func(u *unit) {
 		if u.counts != nil {
 			p.RangesDone++
@@ -397,7 +404,6 @@ func (r *run) sofar() providers.Progress {
 		s := r.live[u]
 		p.Done += s.done()
 		p.Total += max(s.Total, u.span.Documents)
-		p.Rejections += s.Retries.Bulk
 	})
 	return p
 }
