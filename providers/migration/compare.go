@@ -55,6 +55,8 @@ func (t *task) fetch(ctx context.Context, c providers.Cluster, index string, wan
 // the destination lacks it; a document that is gone from the source meanwhile
 // is left out.
 func (t *task) compareContents(ctx context.Context, x *sourceIndex, docs []hit, f func(from hit, to *hit, diff []providers.Difference)) error {
+	var remade vectors
+	asked := false
 	for len(docs) > 0 {
 		n := min(len(docs), max(1, x.Size), 1000)
 		from, err := t.fetch(ctx, t.src, x.Name, docs[:n], true)
@@ -77,6 +79,13 @@ func (t *task) compareContents(ctx context.Context, x *sourceIndex, docs []hit, 
 				if diff, err = differences(a.ID, a.Source, b.Source); err != nil {
 					return err
 				}
+				if len(diff) > 0 && !asked {
+					if remade, err = t.remadeVectors(ctx); err != nil {
+						return err
+					}
+					asked = true
+				}
+				diff = remade.rounded(diff)
 			case other != nil || to[d.ID+"\x00"] != nil:
 				b = cmp.Or(other, to[d.ID+"\x00"])
 				diff = []providers.Difference{{What: "different", ID: a.ID, Path: "_routing", From: a.Routing, To: b.Routing}}

@@ -100,6 +100,7 @@ type task struct {
 	concurrency        int     // 0: chosen
 	maxRefused         int
 	verify             string
+	leftOut            []string         // fields of _source that a comparison does not read
 	peers              []providers.Peer // that write into the same destination
 	addr               providers.Addr
 	declared           providers.JSON

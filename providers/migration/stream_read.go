@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/esmig/esmig/providers"
@@ -83,10 +84,14 @@ func (t *task) open(ctx context.Context, x *sourceIndex, query any) (reader, err
 // sourceFilter is what the search says of _source; nil: nothing. Vectors are
 // left out of it from 9.2 on unless they are asked for.
 func (t *task) sourceFilter(info providers.Info) any {
-	if info.Flavor != providers.Serverless && !(info.Flavor == providers.Elasticsearch && atLeast(info.Version, 9, 2)) {
+	shows := info.Flavor == providers.Serverless || info.Flavor == providers.Elasticsearch && atLeast(info.Version, 9, 2)
+	if !shows && len(t.leftOut) == 0 {
 		return t.filter
 	}
-	out := object{"exclude_vectors": false}
+	out := object{}
+	if shows {
+		out["exclude_vectors"] = false
+	}
 	switch f := t.filter.(type) {
 	case nil, bool:
 	case object:
@@ -95,6 +100,18 @@ func (t *task) sourceFilter(info providers.Info) any {
 		}
 	default: // a name, or a list of them
 		out["includes"] = f
+	}
+	if len(t.leftOut) > 0 {
+		excludes := slices.Clone(t.leftOut)
+		switch e := out["excludes"].(type) {
+		case string:
+			excludes = append(excludes, e)
+		case []any:
+			for _, name := range e {
+				excludes = append(excludes, fmt.Sprint(name))
+			}
+		}
+		out["excludes"] = excludes
 	}
 	return out
 }

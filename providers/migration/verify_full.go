@@ -69,21 +69,32 @@ func (t *task) full(ctx context.Context, j providers.Journal, d done, v *provide
 	if err != nil {
 		return nil, err
 	}
+	var remade vectors
+	if why == "" {
+		if remade, err = t.remadeVectors(ctx); err != nil {
+			return nil, err
+		}
+	}
 	k := *t // peers read t meanwhile
 	k.chooseTogether(info, k.lookAtNodes(ctx, info))
 	c := &comparison{task: &k, j: j, d: d, v: v}
-	if err := c.prepare(ctx, why == ""); err != nil {
+	if err := c.prepare(ctx, why == "", remade.names()); err != nil {
 		return nil, err
 	}
 	if err := c.run(ctx); err != nil {
 		return nil, err
 	}
 	c.tell(why == "")
+	if len(remade) > 0 {
+		if err := c.compareVectors(ctx, remade); err != nil {
+			return nil, err
+		}
+	}
 	return c.found, nil
 }
 
-// prepare finds out what is to be compared.
-func (c *comparison) prepare(ctx context.Context, contents bool) (err error) {
+// prepare finds out what is to be compared. leftOut are fields that are not.
+func (c *comparison) prepare(ctx context.Context, contents bool, leftOut []string) (err error) {
 	if c.dest, err = c.destinationSide(ctx); err != nil {
 		return err
 	}
@@ -113,6 +124,7 @@ func (c *comparison) prepare(ctx context.Context, contents bool) (err error) {
 	}
 	return each(ctx, len(sides), func(ctx context.Context, i int) error {
 		sides[i].contents, sides[i].note, sides[i].steered = contents, c.j.Note, steered
+		sides[i].leaveOut(leftOut)
 		return sides[i].cutPieces(ctx, bytes/max(1, documents))
 	})
 }

@@ -315,7 +315,9 @@ func (s *side) withoutContents() *side {
 // withContents is the same side, to be looked up with contents.
 func (s *side) withContents() *side {
 	with := s.withoutContents()
-	with.contents = true
+	whole := *s.task
+	whole.leftOut = nil
+	with.task, with.contents = &whole, true
 	return with
 }
 

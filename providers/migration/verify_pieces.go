@@ -94,6 +94,15 @@ func (t *task) sourceSide(d done) *side {
 	return s
 }
 
+// leaveOut leaves fields out of the contents that are read.
+func (s *side) leaveOut(fields []string) {
+	if len(fields) > 0 {
+		k := *s.task
+		k.leftOut = fields
+		s.task = &k
+	}
+}
+
 // cutPieces divides all indices of a side. average is the size of a document.
 func (s *side) cutPieces(ctx context.Context, average int64) error {
 	info, err := s.src.Info(ctx)
@@ -103,6 +112,11 @@ func (s *side) cutPieces(ctx context.Context, average int64) error {
 	s.aggregates.Store(info.Flavor != providers.Serverless) // it has no scripted_metric
 	s.runtime.Store(info.Flavor == providers.Serverless || info.Flavor == providers.Elasticsearch && atLeast(info.Version, 7, 11))
 	s.scripts.Store(true)
+	if len(s.leftOut) > 0 { // a script sees the whole _source
+		s.aggregates.Store(false)
+		s.runtime.Store(false)
+		s.scripts.Store(false)
+	}
 	least := s.leastPiece(average)
 	err = each(ctx, len(s.parts), func(ctx context.Context, i int) error { return s.cutPart(ctx, s.parts[i], least) })
 	s.few = s.documents() <= s.fetched
@@ -209,7 +223,7 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 		}
 	}
 	sum := sha256.Sum256(providers.Encode(object{"digest": digestVersion, "run": s.run, "cluster": s.srcName, "index": x.Name, "uuid": uuid, "query": s.query, "filter": x.Filter,
-		"contents": s.contents, "pieces": fmt.Sprint(p.pieces), "checkpoints": x.Checkpoints, "visible": x.Visible}))
+		"contents": s.contents, "left_out": s.leftOut, "pieces": fmt.Sprint(p.pieces), "checkpoints": x.Checkpoints, "visible": x.Visible}))
 	p.of = hex.EncodeToString(sum[:8])
 	return nil
 }

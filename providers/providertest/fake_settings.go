@@ -81,7 +81,7 @@ func staticSettings() []string {
 	return []string{"index.number_of_shards", "index.codec", "index.mode", "index.analysis.*", "index.similarity.*", "index.sort.*",
 		"index.number_of_routing_shards", "index.routing_partition_size", "index.routing_path", "index.store.*", "index.shard.check_on_startup",
 		"index.soft_deletes.enabled", "index.load_fixed_bitset_filters_eagerly", "index.mapping.coerce", "index.mapping.ignore_malformed",
-		"index.mapping.source.mode", "index.mapping.synthetic_source_keep", "index.disable_sequence_numbers", "index.seq_no.index_options",
+		"index.mapping.source.mode", "index.mapping.exclude_source_vectors", "index.mapping.synthetic_source_keep", "index.disable_sequence_numbers", "index.seq_no.index_options",
 		"index.queries.cache.enabled", "index.time_series.start_time"}
 }
 
