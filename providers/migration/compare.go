@@ -19,6 +19,11 @@ func (t *task) fetch(ctx context.Context, c providers.Cluster, index string, wan
 	if len(wanted) == 0 {
 		return nil, nil
 	}
+	out := make(map[string]*hit, len(wanted))
+	return out, inSteps(wanted, func(some []hit) error { return t.fetchSome(ctx, c, index, some, contents, out) })
+}
+
+func (t *task) fetchSome(ctx context.Context, c providers.Cluster, index string, wanted []hit, contents bool, out map[string]*hit) error {
 	ids := make([]string, len(wanted))
 	for i, h := range wanted {
 		ids[i] = h.ID
@@ -27,7 +32,7 @@ func (t *task) fetch(ctx context.Context, c providers.Cluster, index string, wan
 		"seq_no_primary_term": true, "track_total_hits": true, "_source": contents}
 	info, err := c.Info(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if info.Flavor == providers.Elasticsearch && !atLeast(info.Version, 6, 7) {
 		delete(body, "seq_no_primary_term")
@@ -37,9 +42,8 @@ func (t *task) fetch(ctx context.Context, c providers.Cluster, index string, wan
 	}
 	a, err := search(ctx, c, index, -1, body)
 	if errors.Is(err, providers.ErrNotFound) {
-		return map[string]*hit{}, nil
+		return nil
 	}
-	out := make(map[string]*hit, len(a.Hits.Hits))
 	for i := range a.Hits.Hits {
 		h := &a.Hits.Hits[i]
 		out[h.key()] = h
@@ -47,7 +51,7 @@ func (t *task) fetch(ctx context.Context, c providers.Cluster, index string, wan
 			out[h.ID] = h // to tell another routing from a missing document
 		}
 	}
-	return out, err
+	return err
 }
 
 // compareContents fetches the documents from both sides, in batches of the

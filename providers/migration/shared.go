@@ -96,26 +96,33 @@ func (t *task) sharedIDs(ctx context.Context, indices []*sourceIndex) (*shared, 
 // twins adds to s which of the documents are in several of the indices.
 func (t *task) twins(ctx context.Context, indices []*sourceIndex, docs []hit, s *shared) error {
 	for some := range slices.Chunk(docs, 1000) {
-		ids := make([]string, len(some))
-		for i, h := range some {
-			ids[i] = h.ID
-		}
-		a, err := search(ctx, t.src, t.index, -1, object{"size": min(10_000, 3*len(ids)+10), "_source": false,
-			"query": all(t.query, object{"ids": object{"values": ids}})})
-		if err != nil {
+		if err := inSteps(some, func(some []hit) error { return t.twinsOf(ctx, indices, some, s) }); err != nil {
 			return err
 		}
-		in := map[string][]string{}
-		for _, h := range a.Hits.Hits {
-			if slices.ContainsFunc(indices, func(x *sourceIndex) bool { return x.Name == h.Index }) {
-				in[h.key()] = append(in[h.key()], h.Index)
-			}
-		}
-		for _, names := range in {
-			slices.SortFunc(names, cmp.Compare[string])
-		}
-		s.add(in)
 	}
+	return nil
+}
+
+func (t *task) twinsOf(ctx context.Context, indices []*sourceIndex, some []hit, s *shared) error {
+	ids := make([]string, len(some))
+	for i, h := range some {
+		ids[i] = h.ID
+	}
+	a, err := search(ctx, t.src, t.index, -1, object{"size": min(10_000, 3*len(ids)+10), "_source": false,
+		"query": all(t.query, object{"ids": object{"values": ids}})})
+	if err != nil {
+		return err
+	}
+	in := map[string][]string{}
+	for _, h := range a.Hits.Hits {
+		if slices.ContainsFunc(indices, func(x *sourceIndex) bool { return x.Name == h.Index }) {
+			in[h.key()] = append(in[h.key()], h.Index)
+		}
+	}
+	for _, names := range in {
+		slices.SortFunc(names, cmp.Compare[string])
+	}
+	s.add(in)
 	return nil
 }
 

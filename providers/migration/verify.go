@@ -401,10 +401,19 @@ func (t *task) draw(ctx context.Context, x *sourceIndex, n int) ([]drawn, error)
 		if x.Shards == 1 {
 			of = -1
 		}
-		a, err := search(ctx, t.src, x.Name, of, object{"size": min(10_000, (n+x.Shards-1)/x.Shards), "_source": false, "version": true,
-			"query": object{"function_score": object{"query": t.selection(x), "random_score": random, "boost_mode": "replace"}}})
-		if err != nil {
-			return nil, err
+		size := min(10_000, (n+x.Shards-1)/x.Shards)
+		var a searchAnswer
+		for {
+			var err error
+			a, err = search(ctx, t.src, x.Name, of, object{"size": size, "_source": false, "version": true,
+				"query": object{"function_score": object{"query": t.selection(x), "random_score": random, "boost_mode": "replace"}}})
+			if err == nil {
+				break
+			}
+			if size == 1 || !tooManyHits(err) {
+				return nil, err
+			}
+			size /= 2 // a smaller sample
 		}
 		for _, h := range a.Hits.Hits {
 			out = append(out, drawn{h, shard})

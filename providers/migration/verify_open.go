@@ -361,8 +361,7 @@ func (s *side) find(ctx context.Context, index string, ids []string, query any) 
 	if err != nil {
 		return nil, err
 	}
-	body := object{"query": all(query, object{"ids": object{"values": ids}}), "size": min(10_000, 3*len(ids)+10), "track_total_hits": true, "version": true,
-		"seq_no_primary_term": true}
+	body := object{"track_total_hits": true, "version": true, "seq_no_primary_term": true}
 	if info.Flavor == providers.Elasticsearch && !atLeast(info.Version, 6, 7) {
 		delete(body, "seq_no_primary_term")
 	}
@@ -371,11 +370,19 @@ func (s *side) find(ctx context.Context, index string, ids []string, query any) 
 	} else if filter := s.sourceFilter(info); filter != nil {
 		body["_source"] = filter
 	}
-	a, err := search(ctx, s.src, index, -1, body)
-	if n := len(a.Hits.Hits); err == nil && int64(n) < int64(a.Hits.Total) {
-		err = fmt.Errorf("%s holds %d documents under %d ids, which is more than can be looked at", s.title, a.Hits.Total, len(ids))
-	}
-	return a.Hits.Hits, err
+	var out []hit
+	err = inSteps(ids, func(some []string) error {
+		body["query"], body["size"] = all(query, object{"ids": object{"values": some}}), min(10_000, 3*len(some)+10)
+		a, err := search(ctx, s.src, index, -1, body)
+		if n := len(a.Hits.Hits); err == nil && int64(n) < int64(a.Hits.Total) {
+			err = fmt.Errorf("%s holds %d documents under %d ids, which is more than can be looked at", s.title, a.Hits.Total, len(some))
+		}
+		if err == nil {
+			out = append(out, a.Hits.Hits...)
+		}
+		return err
+	})
+	return out, err
 }
 
 // newerAmong finds those that were written since the copy.
@@ -403,12 +410,17 @@ func (t *task) above(ctx context.Context, x *sourceIndex, checkpoints []int64, i
 		if x.Shards == 1 {
 			shard = -1
 		}
-		a, err := search(ctx, t.src, x.Name, shard, object{"size": min(10_000, 3*len(ids)+10), "_source": false,
-			"query": all(seqNo(top+1, -1), object{"ids": object{"values": ids}})})
+		err := inSteps(ids, func(some []string) error {
+			a, err := search(ctx, t.src, x.Name, shard, object{"size": min(10_000, 3*len(some)+10), "_source": false,
+				"query": all(seqNo(top+1, -1), object{"ids": object{"values": some}})})
+			if err == nil {
+				out = append(out, a.Hits.Hits...)
+			}
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, a.Hits.Hits...)
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +79,14 @@ func (t *task) destinationSide(ctx context.Context) (*side, error) {
 	if errors.Is(err, providers.ErrNotFound) {
 		return s, nil
 	}
+	window := 0 // the smallest, as all are asked together by the name
 	for _, x := range indices {
+		if window == 0 || x.Window > 0 && x.Window < window {
+			window = x.Window
+		}
+	}
+	for _, x := range indices {
+		x.Window = window
 		s.parts = append(s.parts, &part{x: x})
 	}
 	return s, err
@@ -180,9 +188,11 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 		}
 		return err
 	})
+	window := 0
 	uuid := "" // where it is shown: an index that was made anew may look as the former did
 	g.Go(func() error {
 		shown, err := readSettings(sub, s.src, x.Name)
+		window, _ = strconv.Atoi(shown[x.Name].at("index.max_result_window", ""))
 		if uuid = shown[x.Name].at("index.uuid", ""); serverError(err) != nil && !errors.Is(err, providers.ErrUnavailable) {
 			return nil
 		}
@@ -190,6 +200,9 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 	})
 	if err := g.Wait(); err != nil || x.Documents == 0 {
 		return err
+	}
+	if window > 0 {
+		x.Window = window
 	}
 	switch p.x = &x; {
 	case x.SeqNo && unnumbered > 0: // too small to be cut, and so not looked at by cut
