@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -46,8 +47,13 @@ func measureAll(ctx context.Context, o options, r *results) (err error) {
 			err = e
 		}
 	}()
-	for _, s := range shapes {
-		if err := b.shape(ctx, s); err != nil {
+	if len(shapes)+len(series) > 0 {
+		if err := b.warmUp(ctx); err != nil {
+			return err
+		}
+	}
+	for i, s := range shapes {
+		if err := b.shape(ctx, s, b.share(len(shapes)-i, series)); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if err := r.save(o.results); err != nil {
@@ -113,7 +119,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 
 // clean deletes what may be left of an interrupted go.
 func (b *bench) clean(ctx context.Context, shapes []*shape) (err error) {
-	for _, s := range append(slices.Clone(shapes), linearShape()) {
+	for _, s := range append(slices.Clone(shapes), linearShape(0), warmShape()) {
 		for _, e := range []error{b.source.remove(ctx, s.source()), b.target.remove(ctx, s.dest())} {
 			if err == nil {
 				err = e
@@ -135,8 +141,24 @@ func (b *bench) dataset(ctx context.Context, name string) (*dataset, error) {
 	return d, err
 }
 
-// shape measures one shape from loading to deleting it.
-func (b *bench) shape(ctx context.Context, s *shape) error {
+// linearSpeed is the documents per second of the linear series, with loading, at
+// which it is sure to be done in the time that is kept for it.
+const linearSpeed = 35_000
+
+// share is when a shape should be done, if left shapes and the linear series are
+// to be done in time.
+func (b *bench) share(left int, series []int) time.Time {
+	var kept time.Duration
+	for _, n := range series {
+		kept += time.Duration(min(2, b.options.rounds)*n/linearSpeed+20) * time.Second
+	}
+	rest := time.Until(b.start.Add(b.options.within - kept))
+	return time.Now().Add(rest / time.Duration(left))
+}
+
+// shape measures one shape from loading to deleting it. Rounds beyond the second
+// are left out where they would end after a time.
+func (b *bench) shape(ctx context.Context, s *shape, until time.Time) error {
 	d, err := b.dataset(ctx, s.data)
 	if err != nil {
 		return err
@@ -149,11 +171,11 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 	if out.Bytes, err = b.load(ctx, s, 0, s.documents); err != nil {
 		return err
 	}
-	batch, top := b.warmUp(ctx, s)
+	batch, dump, top := b.choose(ctx, s, out.Bytes)
 	if err := b.prove(ctx, s, out); err != nil {
 		return err
 	}
-	methods := b.lineUp(s, batch, top)
+	methods := b.lineUp(batch, dump, top)
 	for _, m := range methods {
 		out.Methods = append(out.Methods, &methodResult{Name: m.name, Setting: m.setting})
 		if m.run == nil { // not there
@@ -161,6 +183,7 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 		}
 	}
 	for round := range b.options.rounds {
+		began := time.Now()
 		for i := range methods {
 			if round%2 == 1 { // in turn, so that nobody always comes first
 				i = len(methods) - 1 - i
@@ -169,12 +192,16 @@ func (b *bench) shape(ctx context.Context, s *shape) error {
 				return err
 			}
 		}
+		out.Rounds = round + 1
+		if round > 0 && time.Now().Add(time.Since(began)).After(until) {
+			break // twice, forward and backward, is done at least
+		}
 	}
 	return b.source.remove(ctx, s.source())
 }
 
 // lineUp is who runs.
-func (b *bench) lineUp(s *shape, batch int, top ceiling) []method {
+func (b *bench) lineUp(batch int, d dumping, top ceiling) []method {
 	var all []method
 	for _, name := range b.methods {
 		m := b.copyWith(name)
@@ -184,11 +211,11 @@ func (b *bench) lineUp(s *shape, batch int, top ceiling) []method {
 		all = append(all, m)
 	}
 	all = append(all, b.plain(0, 0), b.plain(batch, 0))
-	dump := b.dump(s)
+	dump := b.dump(d, 0)
 	if b.dumpMissing != "" {
 		dump = method{name: dumpName, setting: "not measured: " + b.dumpMissing}
 	}
-	return append(all, dump, b.ceilingOf(top, s.documents))
+	return append(all, dump, b.ceilingOf(top, 0))
 }
 
 // once is one run, put down. Only the end of ctx is an error.
@@ -224,58 +251,29 @@ func (b *bench) failed(ctx context.Context, what string, err error) error {
 	return nil
 }
 
-// warmUp looks for the best batch of a plain _reindex and for the best way to
-// the ceiling, on a part of the documents.
-func (b *bench) warmUp(ctx context.Context, s *shape) (batch int, top ceiling) {
-	part := max(min(s.documents, 50), s.documents/5)
-	var best float64
-	for _, n := range s.batches {
-		if o, err := b.measure(ctx, s, b.plain(n, part)); err == nil && float64(o.documents)/o.seconds > best {
-			batch, best = n, float64(o.documents)/o.seconds
+// choose looks for the best batch of a plain _reindex, the best way to call
+// elasticdump and the best way to the ceiling, on a part of the documents.
+func (b *bench) choose(ctx context.Context, s *shape, bytes float64) (batch int, dump dumping, top ceiling) {
+	part := max(min(s.documents, 50), s.documents/8)
+	speed := func(m method) float64 {
+		o, err := b.measure(ctx, s, m)
+		if err != nil {
+			return 0
 		}
+		return float64(o.documents) / o.seconds
 	}
+	batch = climb(s.batches, func(n int) []int { return besideBatch(n, bytes) }, func(n int) float64 { return speed(b.plain(n, part)) })
 	if batch == 0 {
 		batch = s.batches[0] // its runs will tell why none worked
 	}
-	top, best = ceiling{4, 1 << 20}, 0
-	for _, workers := range []int{2, 4, 8} {
-		for _, size := range []int{1 << 20, 4 << 20} {
-			c := ceiling{workers, size}
-			if o, err := b.measure(ctx, s, b.ceilingOf(c, part)); err == nil && float64(o.documents)/o.seconds > best {
-				top, best = c, float64(o.documents)/o.seconds
-			}
-		}
+	dump = dumping{s.limit, 4}
+	if b.dumpMissing == "" {
+		best := climb([]dumping{dump}, func(d dumping) []dumping { return d.beside(bytes) }, func(d dumping) float64 { return speed(b.dump(d, part)) })
+		dump = cmp.Or(best, dump)
 	}
-	return batch, top
-}
-
-// linear copies a source that grows, to see what a document costs at each size.
-func (b *bench) linear(ctx context.Context, series []int) error {
-	b.results.Linear = nil
-	if b.missing["auto"] != "" {
-		return nil
-	}
-	s := linearShape()
-	for _, n := range series {
-		if _, err := b.load(ctx, s, s.documents, n); err != nil {
-			return err
-		}
-		s.documents = n
-		p := point{Documents: n}
-		for range min(2, b.options.rounds) {
-			o, err := b.measure(ctx, s, b.copyWith("auto"))
-			if err != nil {
-				if err := b.failed(ctx, fmt.Sprint(s.name, ", ", n, " documents"), err); err != nil {
-					return err
-				}
-				continue
-			}
-			p.Seconds = append(p.Seconds, o.seconds)
-			p.Ranges, p.Peak, p.Journal = o.esmig.ranges, max(p.Peak, o.peak), max(p.Journal, o.esmig.journal)
-		}
-		b.results.Linear = append(b.results.Linear, p)
-	}
-	return b.source.remove(ctx, s.source())
+	top = climb([]ceiling{{2, 1 << 20}, {4, 1 << 20}, {8, 1 << 20}, {2, 4 << 20}, {4, 4 << 20}, {8, 4 << 20}},
+		ceiling.beside, func(c ceiling) float64 { return speed(b.ceilingOf(c, part)) })
+	return batch, dump, cmp.Or(top, ceiling{4, 1 << 20})
 }
 
 // say tells what goes on; standard output is for the page.

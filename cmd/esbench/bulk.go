@@ -125,8 +125,13 @@ func (c ceiling) String() string {
 	return fmt.Sprintf("%d at a time, %s each", c.workers, bytesText(float64(c.size)))
 }
 
-func (b *bench) ceilingOf(c ceiling, documents int) method {
-	return method{name: ceilingName, setting: c.String(), fast: true, run: func(ctx context.Context, s *shape) (outcome, error) {
+// ceilingOf sends a part of the documents; part 0 is all of them.
+func (b *bench) ceilingOf(c ceiling, part int) method {
+	return method{name: ceilingName, setting: c.String(), fast: true, quick: part > 0, run: func(ctx context.Context, s *shape) (outcome, error) {
+		documents := s.documents
+		if part > 0 {
+			documents = min(part, documents)
+		}
 		d, err := b.dataset(ctx, s.data)
 		if err != nil {
 			return outcome{}, err

@@ -3,8 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const someFlights = `{"title":"flights","made_up":false}
@@ -96,14 +102,71 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-func TestSkim(t *testing.T) {
-	scroll, err := skim(strings.NewReader(`{"_scroll_id":"FGlu==","took":1,"hits":{}}`))
-	if err != nil || scroll != "FGlu==" {
-		t.Errorf("%q, %v", scroll, err)
+// TestReadOneSide: a client that was not given every document reads no side.
+func TestReadOneSide(t *testing.T) {
+	const page = `{"_scroll_id":"FGlu==","took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":%d},` +
+		`"hits":{"total":{"value":%d,"relation":"eq"},"max_score":null,"hits":[%s]}}`
+	hit := `{"_index":"bench-flat","_id":"n-1","_source":{"hits":[]},"sort":[0]}`
+	for name, c := range map[string]struct {
+		pages []string
+		want  string
+	}{
+		"all of it":               {[]string{fmt.Sprintf(page, 0, 3, hit+","+hit), fmt.Sprintf(page, 0, 3, hit), fmt.Sprintf(page, 0, 3, "")}, ""},
+		"a shard fails":           {[]string{fmt.Sprintf(page, 0, 3, hit+","+hit), fmt.Sprintf(page, 1, 3, hit)}, "1 shards failed"},
+		"fewer documents":         {[]string{fmt.Sprintf(page, 0, 2, hit+","+hit), fmt.Sprintf(page, 0, 2, "")}, "2 documents"},
+		"it ends too early":       {[]string{fmt.Sprintf(page, 0, 3, hit+","+hit), fmt.Sprintf(page, 0, 3, "")}, "page 2 is empty: true"},
+		"it goes on":              {[]string{fmt.Sprintf(page, 0, 3, hit), fmt.Sprintf(page, 0, 3, hit), fmt.Sprintf(page, 0, 3, hit)}, "page 3 is empty: false"},
+		"something else is in it": {[]string{`{"took":1}`}, "no page of a scroll"},
+	} {
+		asked := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodDelete {
+				_, _ = io.WriteString(w, "{}")
+				return
+			}
+			_, _ = io.WriteString(w, c.pages[min(asked, len(c.pages)-1)])
+			asked++
+		}))
+		b := bench{source: serverAt(server.URL)}
+		_, err := b.readOneSide(t.Context(), &shape{name: "flat", documents: 3, page: 2}, readPlain)
+		server.Close()
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
 	}
-	if _, err := skim(strings.NewReader(`{"took":1}`)); err == nil {
-		t.Error("an answer without a scroll is taken")
+}
+
+// TestClone: a smaller source of the series is a clone, and the growing one
+// takes documents again afterwards.
+func TestClone(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		asked = append(asked, r.Method+" "+r.URL.Path+" "+string(text))
+		_, _ = io.WriteString(w, `{"count":5}`)
+	}))
+	defer server.Close()
+	b := bench{source: serverAt(server.URL)}
+	if err := b.clone(t.Context(), linearShape(0), linearShape(5)); err != nil {
+		t.Fatal(err)
 	}
+	want := []string{
+		"DELETE /bench-linear-5 ",
+		`PUT /bench-linear/_settings {"index.blocks.write":true}`,
+		`PUT /bench-linear/_clone/bench-linear-5 {"settings":{"index.blocks.write":null}}`,
+		`PUT /bench-linear/_settings {"index.blocks.write":null}`,
+		"POST /bench-linear-5/_refresh ", "GET /bench-linear-5/_count ",
+	}
+	if d := cmp.Diff(want, asked); d != "" {
+		t.Error(d)
+	}
+	if err := b.clone(t.Context(), linearShape(0), linearShape(6)); err == nil {
+		t.Error("a clone that lacks a document is taken")
+	}
+}
+
+func serverAt(url string) *server {
+	return &server{name: "source", url: url, client: http.DefaultClient}
 }
 
 func TestEvents(t *testing.T) {

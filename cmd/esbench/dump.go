@@ -55,28 +55,37 @@ func cacheFolder(name string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-const dumpWriters = 4
+// dumping is how elasticdump is called.
+type dumping struct {
+	limit   int // documents that it reads at a time
+	writers int // at once
+}
 
-// dump copies with elasticdump at its best: large batches, several writes at a
-// time, no refresh.
-func (b *bench) dump(s *shape) method {
-	m := method{name: dumpName, setting: fmt.Sprintf("%s, limit %s, concurrency %d", strings.Replace(dumpPackage, "@", " ", 1), commas(float64(s.limit)), dumpWriters)}
+// dump copies with elasticdump and no refresh. Part 0 takes all documents; else
+// it is that many, rounded up to whole batches, as elasticdump does it.
+func (b *bench) dump(d dumping, part int) method {
+	m := method{name: dumpName, quick: part > 0, setting: fmt.Sprintf("%s, limit %s, concurrency %d", strings.Replace(dumpPackage, "@", " ", 1), commas(float64(d.limit)), d.writers)}
 	m.run = func(ctx context.Context, s *shape) (outcome, error) {
 		authorities := filepath.Join(b.temp, "authorities.pem")
 		if err := b.writeAuthorities(authorities); err != nil {
 			return outcome{}, err
+		}
+		documents, size := s.documents, -1
+		if part > 0 {
+			documents = min((part+d.limit-1)/d.limit*d.limit, s.documents)
+			size = documents
 		}
 		header := func(auth string) string { return fmt.Sprintf(`{"Authorization":%q}`, auth) }
 		start := time.Now()
 		f, err := runProcess(ctx, b.temp, append(os.Environ(), "NODE_EXTRA_CA_CERTS="+authorities), "node", b.dumpScript,
 			"--input="+b.source.url+"/"+s.source(), "--output="+b.target.url+"/"+s.dest(), "--type=data",
 			"--input-headers="+header(b.source.readAuth), "--output-headers="+header(b.target.auth),
-			fmt.Sprint("--limit=", s.limit), fmt.Sprint("--concurrency=", dumpWriters), "--noRefresh", "--quiet")
+			fmt.Sprint("--limit=", d.limit), fmt.Sprint("--concurrency=", d.writers), fmt.Sprint("--size=", size), "--noRefresh", "--quiet")
 		if err != nil {
 			return outcome{}, err
 		}
 		err = b.target.settle(ctx, s.dest())
-		return outcome{seconds: time.Since(start).Seconds(), documents: s.documents, peak: f.peak, cpu: work{Client: f.cpu}}, err
+		return outcome{seconds: time.Since(start).Seconds(), documents: documents, peak: f.peak, cpu: work{Client: f.cpu}}, err
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -22,6 +23,7 @@ type method struct {
 	// and mappings, and that time counts.
 	makesIndex bool
 	fast       bool // the destination has the settings that esmig gives it for the copy
+	quick      bool // it is no figure of the page: its processor time is not asked for
 	run        func(ctx context.Context, s *shape) (outcome, error)
 }
 
@@ -57,14 +59,7 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 			return outcome{}, err
 		}
 	}
-	b.rest(ctx)
-	var o outcome
-	spent, err := b.working(ctx, func() (err error) {
-		o, err = m.run(ctx, s)
-		return err
-	})
-	spent.Client = o.cpu.Client
-	o.cpu = spent
+	o, err := b.timed(ctx, s, m)
 	if err == nil {
 		err = b.complete(ctx, s, o.documents)
 	}
@@ -73,10 +68,26 @@ func (b *bench) measure(ctx context.Context, s *shape, m method) (outcome, error
 	}
 	err = b.hide(err)
 	if err == nil {
-		b.say("%s: %s: %s documents/s (%.1f s; µs of a core each: %s)", s.name, m.name, commas(float64(o.documents)/o.seconds), o.seconds, o.cpu.each(o.documents))
+		b.say("%s: %s, %s: %s documents/s (%.1f s; µs of a core each: %s)", s.name, m.name, cmp.Or(o.setting, m.setting), commas(float64(o.documents)/o.seconds), o.seconds, o.cpu.each(o.documents))
 	} else {
-		b.say("%s: %s: %v", s.name, m.name, err)
+		b.say("%s: %s, %s: %v", s.name, m.name, m.setting, err)
 	}
+	return o, err
+}
+
+// timed is a run with the servers' processor time, begun when they have come
+// to rest.
+func (b *bench) timed(ctx context.Context, s *shape, m method) (o outcome, err error) {
+	if m.quick {
+		return m.run(ctx, s)
+	}
+	b.rest(ctx)
+	spent, err := b.working(ctx, func() (err error) {
+		o, err = m.run(ctx, s)
+		return err
+	})
+	spent.Client = o.cpu.Client
+	o.cpu = spent
 	return o, err
 }
 

@@ -10,12 +10,13 @@ import (
 )
 
 // plain is what people do by hand: one _reindex from remote, as a task. Size 0
-// is the server's default batch; limit 0 takes all documents.
-func (b *bench) plain(size, limit int) method {
+// is the server's default batch; part 0 takes all documents.
+func (b *bench) plain(size, part int) method {
 	m := method{name: defaultName, setting: "batch 1,000"}
 	if size > 0 {
 		m = method{name: bestName, setting: "batch " + commas(float64(size))}
 	}
+	m.quick = part > 0
 	m.run = func(ctx context.Context, s *shape) (outcome, error) {
 		source := map[string]any{"index": s.source(), "remote": b.source.remote()}
 		if size > 0 {
@@ -23,8 +24,8 @@ func (b *bench) plain(size, limit int) method {
 		}
 		request := map[string]any{"source": source, "dest": map[string]any{"index": s.dest()}}
 		documents := s.documents
-		if limit > 0 {
-			documents = min(limit, documents)
+		if part > 0 {
+			documents = min(part, documents)
 			request["max_docs"] = documents
 		}
 		body, err := json.Marshal(request)

@@ -17,8 +17,11 @@ func report(r *results, chartFile string) string {
 		if s.Scale != 1 {
 			fmt.Fprintf(&b, "**%s: with %.4g of the documents, so that fixed costs weigh more.**\n\n", s.Name, s.Scale)
 		}
+		if 0 < s.Rounds && s.Rounds < r.Rounds {
+			fmt.Fprintf(&b, "**%s: there was time for %d runs of each method, not %d.**\n\n", s.Name, s.Rounds, r.Rounds)
+		}
 	}
-	b.WriteString("## The machine\n\n" + r.Machine.text() + "\n" + howToRead + "\n## What must come out\n\n")
+	b.WriteString("## The machine\n\n" + r.Machine.text() + "\n" + r.Warmth.text() + "\n\n" + howToRead + "\n## What must come out\n\n")
 	var rows [][]string
 	for _, g := range goals(r) {
 		rows = append(rows, g.row())
@@ -52,15 +55,17 @@ const howToRead = `## How to read this
 
 Speeds are documents per second from the start until every document is
 searchable and durable on the destination: the median of the runs, which were
-done in turn, forward and backward, after a warm-up. After each run the
+done in turn, forward and backward, after a warm-up. Settings of the others are
+the best ones of a search in which a grid goes on as long as the best lies at its
+edge, and what comes near the best is tried twice. After each run the
 documents are counted; a run that lost one is no number. The destination is made
 anew for every run, with the same mappings, shards and no replicas. esmig makes
 it itself, and its time is that of the whole process: reading the files,
 planning, making the index, copying, flushing.
 
 - **plain _reindex**: one request, as people send it, with the default batch and
-  with the best of several batches, found in the warm-up.
-- **elasticdump**: large batches, several writes at a time, no refresh.
+  with the best batch.
+- **elasticdump**: with its best limit and concurrency, and no refresh.
 - **ceiling**: bulk requests that were made beforehand, with nobody reading the
   source, as many at a time and as large as was best, refreshing off, translog
   asynchronous: the destination takes no more than this. esmig relaxes the same
@@ -118,8 +123,19 @@ func (s *shapeResult) write(b *strings.Builder) {
 		}
 	}
 	if f := s.method(defaultName).Failed; s.Breaks && f != "" {
-		b.WriteString("\nThat is what the server says to its own default batch with documents of this size. esmig samples the documents first and chooses a batch that fits.\n")
+		fmt.Fprintf(b, "\nThat is what the server says to its own default batch with documents of this size: %s. esmig samples the documents first and chooses a batch that fits.\n", why(f))
 	}
+}
+
+// why says which of its limits a server's refusal of a batch was about.
+func why(refusal string) string {
+	switch {
+	case strings.Contains(refusal, "rejected execution of coordinating operation"):
+		return "the batch is more than its indexing pressure allows, a tenth of the heap (`indexing_pressure.memory.limit`)"
+	case strings.Contains(refusal, "chunk that was too large"):
+		return "the source's answer is more than the 100 MB that _reindex keeps of a remote answer"
+	}
+	return "neither its indexing pressure nor the 100 MB of a remote answer, but something else"
 }
 
 func writeVerification(b *strings.Builder, r *results) {
@@ -143,7 +159,7 @@ func writeVerification(b *strings.Builder, r *results) {
 	if len(rows) == 0 {
 		return
 	}
-	b.WriteString("\n## Full verification\n\nEvery document of both sides compared, by digests that the clusters make, against one\nclient that scrolls over one side and throws everything away. Documents of one side per second.\n\n")
+	b.WriteString("\n## Full verification\n\nEvery document of both sides compared, by digests that the clusters make, against one\nclient that scrolls over one side and throws everything away, in turn, and after each has\ngone once without being counted. Documents of one side per second.\n\n")
 	b.WriteString(table([]string{"", "esmig verify", "reading one side", "ratio", "memory", "µs of a core, esmig", "µs of a core, reading"}, "lrrrrrr", rows))
 }
 
@@ -153,18 +169,20 @@ func writeLinear(b *strings.Builder, r *results) {
 	}
 	b.WriteString("\n## The cost of a document\n\nesmig auto on flat records, one shard, a source that grows.\n\n")
 	var rows [][]string
-	var x, y []float64
-	for _, p := range r.Linear {
-		row := []string{commas(float64(p.Documents)), "**failed**", "", "", "", ""}
+	further := append([]float64{0}, steps(r.Linear)...)
+	for i, p := range r.Linear {
+		row := []string{commas(float64(p.Documents)), "**failed**", "", "", "", "", ""}
 		if t := median(p.Seconds); t > 0 {
-			row = []string{row[0], fmt.Sprintf("%.1f", t), commas(float64(p.Documents) / t), fmt.Sprintf("%.1f", 1e6*p.perDocument()), fmt.Sprint(p.Ranges), bytesText(float64(p.Peak))}
-			x, y = append(x, float64(p.Documents)), append(y, t)
+			row = []string{row[0], fmt.Sprintf("%.1f", t), commas(float64(p.Documents) / t), fmt.Sprintf("%.1f", 1e6*p.perDocument()), "–", fmt.Sprint(p.Ranges), bytesText(float64(p.Peak))}
+			if further[i] != 0 {
+				row[4] = fmt.Sprintf("%.1f", 1e6*further[i])
+			}
 		}
 		rows = append(rows, row)
 	}
-	b.WriteString(table([]string{"documents", "seconds", "documents/s", "µs each", "ranges", "memory"}, "rrrrrr", rows))
-	if fixed, each, explained := fit(x, y); each > 0 {
-		fmt.Fprintf(b, "\nThe line through them: %.1f s and %.1f µs a document (R² %.4f).\n", fixed, 1e6*each, explained)
+	b.WriteString(table([]string{"documents", "seconds", "documents/s", "µs each", "µs each further one", "ranges", "memory"}, "rrrrrrr", rows))
+	if l, ok := lineThrough(r.Linear); ok {
+		fmt.Fprintf(b, "\nThe line through them: %.1f s, whatever the size, and %.1f µs a document (R² %.4f). The\npoint that lies farthest off it lies %.0f %% of its own time off.\n", l.fixed, 1e6*l.each, l.explained, 100*l.off)
 	}
 }
 

@@ -11,10 +11,10 @@ import (
 // sample is a go with everything that can be in one.
 func sample() *results {
 	return &results{
-		Date: "2026-01-02", Scale: 1, Rounds: 3,
+		Date: "2026-01-02", Scale: 1, Rounds: 3, Warmth: warmth{Goes: 7, Seconds: 160, First: 30, Before: 20.8, Last: 20},
 		Machine: machine{Cores: 2, CPU: "A <b> & \"c\"", Memory: 25e9, System: "linux/amd64", LoadedBy: 0.2},
 		Shapes: []*shapeResult{
-			{Name: "flat", Title: "flat <records> & more", Documents: 1_000_000, Bytes: 350, Data: "flights", Goal: 1.3,
+			{Name: "flat", Title: "flat <records> & more", Documents: 1_000_000, Bytes: 350, Data: "flights", Goal: 1.3, Rounds: 2,
 				Methods: []*methodResult{
 					{Name: esmigPrefix + "auto", Setting: "reindex, 8 ranges, 4 at a time", Runs: []float64{78_000, 80_000, 82_000}, Work: []work{{4, 30, 1}, {5, 50, 0.5}, {6, 40, 2}}, Peak: 60e6, Ranges: 8, Journal: 6000, State: 4000},
 					{Name: esmigPrefix + "stream", Missing: "this esmig does not have it"},
@@ -54,7 +54,12 @@ func TestReport(t *testing.T) {
 		"| esmig auto |  | **failed** |",
 		"plain _reindex, default batch: `Remote responded with a chunk that was too large. Use a 'smaller' batch size.`",
 		"| peak memory of esmig in MB, all shapes and sizes | ≤ 200 | 210 | **not reached** |",
-		"| 5,000,000 | 85.0 | 58,824 | 17.0 | 20 | 210 MB |",
+		"| 5,000,000 | 85.0 | 58,824 | 17.0 | 17.2 | 20 | 210 MB |", // 69 s for the last four million
+		"| a further document at the end of the linear series to one at its beginning | ≤ 1.15 | 1.15 | reached |",
+		"whatever the size, and 17.0 µs a document", "lies 32 % of its own time off",
+		"the first of 7 goes took 30.0 s, the last one 20.0 s, and\nthe last two goes differ by 4 %.",
+		"**flat: there was time for 2 runs of each method, not 3.**",
+		"size: the source's answer is more than the 100 MB",
 		"| flat | 100,000 | 200,000 | 0.50 | 50 MB | 8.0 + 9.0 + 1.0 | 2.0 + 0.0 + 0.0 |",
 		"| flat: esmig auto | 80,000 | 43,478 | 0.48 | 1.36 | 0.87 | – |", // 46 s of a core for a million documents, on two of them
 		"| flat: the ceiling itself | 90,000 |  |  | 2.81 | 1.80 | – |",
@@ -72,6 +77,60 @@ func TestReport(t *testing.T) {
 	busy.Machine.LoadedBy = 9
 	if !strings.Contains(report(busy, ""), "do not trust") {
 		t.Error("a busy machine is not told")
+	}
+}
+
+// TestLinearGoal: the goal is about growth alone; a fixed cost is not in it.
+func TestLinearGoal(t *testing.T) {
+	series := func(seconds ...float64) *results {
+		r := &results{}
+		for i, s := range seconds {
+			r.Linear = append(r.Linear, point{Documents: []int{100_000, 300_000, 1_000_000, 3_000_000, 5_000_000}[i], Seconds: []float64{s}})
+		}
+		return r
+	}
+	for name, c := range map[string]struct {
+		r    *results
+		want float64
+	}{
+		"a line":                  {series(12, 16, 30, 70, 110), 1},
+		"dearer and dearer":       {series(2, 6, 20, 80, 150), 1.75},
+		"the last one has failed": {series(2, 6, 20, 80, 0), 0},
+		"too short":               {series(2, 6), 0},
+	} {
+		if got := linearGoal(c.r).got; !near(got, c.want, 0.001) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+func TestWarmth(t *testing.T) {
+	for _, c := range []struct {
+		w    warmth
+		want bool
+	}{
+		{warmth{Goes: 5, Before: 21, Last: 20}, true}, {warmth{Goes: 5, Before: 20, Last: 21}, true},
+		{warmth{Goes: 5, Before: 22, Last: 20}, false}, {warmth{Goes: 2, Before: 20, Last: 20}, false}, {warmth{}, false},
+	} {
+		if got := c.w.steady(); got != c.want {
+			t.Errorf("%+v: %t", c.w, got)
+		}
+	}
+	if got := (warmth{Goes: 9, Before: 30, Last: 20}).text(); !strings.Contains(got, "**the servers were still") {
+		t.Error(got)
+	}
+}
+
+// TestWhy tells the two limits apart.
+func TestWhy(t *testing.T) {
+	for refusal, want := range map[string]string{
+		"rejected execution of coordinating operation [max_coordinating_bytes=107374182]": "indexing pressure allows",
+		"Remote responded with a chunk that was too large. Use a smaller batch size.":     "more than the 100 MB",
+		"unauthorized": "something else",
+	} {
+		if got := why(refusal); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", refusal, got)
+		}
 	}
 }
 

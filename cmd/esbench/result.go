@@ -16,6 +16,7 @@ type results struct {
 	Scale    float64        `json:"scale"`
 	Goes     int            `json:"goes"` // that the shapes were measured in, see -keep
 	Rounds   int            `json:"rounds"`
+	Warmth   warmth         `json:"warmth"`
 	Shapes   []*shapeResult `json:"shapes"`
 	Linear   []point        `json:"linear,omitempty"`
 	Failures []string       `json:"failures,omitempty"` // runs that are no numbers
@@ -29,7 +30,8 @@ type shapeResult struct {
 	Scale     float64         `json:"scale"` // of the goal's documents
 	Bytes     float64         `json:"bytes"` // of a document, on average
 	Breaks    bool            `json:"breaks,omitempty"`
-	Goal      float64         `json:"goal"` // of verification
+	Rounds    int             `json:"rounds,omitempty"` // that there was time for
+	Goal      float64         `json:"goal"`             // of verification
 	Methods   []*methodResult `json:"methods"`
 	Verify    *verifyResult   `json:"verify,omitempty"`
 }

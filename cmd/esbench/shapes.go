@@ -16,7 +16,7 @@ type shape struct {
 	shards      int
 	batches     []int // of a plain _reindex that are tried
 	page        int   // documents that one client reads at a time
-	limit       int   // of elasticdump
+	limit       int   // of elasticdump, to begin with
 	// breaks: the default batch of _reindex is expected to be refused.
 	breaks bool
 	// verify is how many times faster than reading one side full verification
@@ -61,9 +61,18 @@ func chooseShapes(list string, scale float64) ([]*shape, error) {
 	return out, nil
 }
 
-// linearShape is the one whose size is varied.
-func linearShape() *shape {
-	return &shape{name: "linear", title: "flat records, growing", data: "flights", shards: 1, page: 10_000}
+// linearShape is the one whose size is varied; 0 is the source that grows.
+func linearShape(documents int) *shape {
+	name := "linear"
+	if documents > 0 {
+		name = fmt.Sprint(name, "-", documents)
+	}
+	return &shape{name: name, documents: documents, title: "flat records, growing", data: "flights", shards: 1, page: 10_000}
+}
+
+// warmShape is copied before anything is measured.
+func warmShape() *shape {
+	return &shape{name: "warm", title: "flat records, not counted", data: "flights", shards: 1, page: 10_000}
 }
 
 func (s *shape) source() string { return "bench-" + s.name }
