@@ -3,6 +3,7 @@
 
 BIN := bin
 LAB := $(BIN)/eslab
+DOCUMENTS := 1000000
 REVISION := $(shell git describe --always --dirty 2>/dev/null)
 
 .PHONY: build test unit real real-long lint demo demo-serverless generate fuzz bench clean
@@ -36,11 +37,12 @@ real: $(LAB)
 		go test -count=1 -timeout 40m -run Real ./...
 
 # What takes servers for long, or kills them: each test of the data plane on a
-# real destination and through the door of Serverless, processes killed ten times,
-# a node killed in the middle. ESMIG_TEST_DOCUMENTS=1000000 copies that many.
+# real destination and through the door of Serverless, a million documents
+# verified, processes killed ten times and a node killed in the middle of as many.
+# make real-long DOCUMENTS=100000 copies fewer where something is killed.
 real-long: $(LAB)
-	ESMIG_TEST_REAL=required $(LAB) run -servers source,target,nodes,serverless -- \
-		sh -c "go test -count=1 -timeout 40m -skip ^TestReal ./providers/migration && go test -count=1 -v -timeout 40m -run TestLab ./cmd/esmig"
+	ESMIG_TEST_REAL=required ESMIG_TEST_MILLION=1 ESMIG_TEST_DOCUMENTS=$(DOCUMENTS) $(LAB) run -servers source,target,nodes,serverless -- \
+		sh -c "go test -count=1 -timeout 40m -skip ^TestReal ./providers/migration && go test -count=1 -v -timeout 40m -run TestRealMillion ./providers/migration && go test -count=1 -v -timeout 90m -run TestLab ./cmd/esmig"
 
 lint:
 	go vet ./...
