@@ -30,7 +30,7 @@ var Migration = &providers.Kind{
 		{Name: "requests_per_second", Type: cty.Number,
 			Doc: "Documents per second over all ranges together; without it as fast as the servers can.", Example: `5000`},
 		{Name: "concurrency", Type: cty.Number,
-			Doc: "How many ranges are copied at the same time, at most; fewer while the destination rejects some. By default two for each processor of the destination's nodes, and more while that makes it faster.", Example: `8`},
+			Doc: "How many ranges are copied at the same time, at most; fewer while the destination rejects some. By default two for each processor of the destination's nodes, up to 64, and from there up to twice as many while that makes it faster, also up to 64 in all; on Serverless 8, and up to 32.", Example: `8`},
 		{Name: "max_refused", Type: cty.Number, Default: cty.NumberIntVal(0),
 			Doc: "How many documents the destination may refuse, over all ranges together, without the migration failing. They are kept with the reason in `esmig.dead.ADDR.ndjson`, and `esmig retry` sends them again.", Example: `10`},
 		{Name: "verify", Type: cty.String, Default: cty.StringVal("full"), OneOf: []string{"none", "count", "sample", "full"},
