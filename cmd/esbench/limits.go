@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,17 +11,21 @@ const limitsCopy = `
 
 All servers and clients share the cores of one machine, so that the processor
 time of a document, over all of them, says how many can be copied in a second at
-the very most: when no core ever waits. That bound, held against what was
-measured for the others (what was tried to raise it is told in
-[docs/performance.md](docs/performance.md)):
+most, when no core ever waits. For a method of esmig that is the bound of its way
+of copying, with all processor time that this way takes: not of the machine. For
+any client whatever it is the ceiling's time on the destination and the cheapest
+reading of the source that was measured, with nothing for the client itself. Both
+held against what was measured for the others (what was tried to raise the first
+is told in [docs/performance.md](docs/performance.md)):
 
 `
 
 const limitsVerify = `
 A digest by a script has to look at every document on both sides, and to do that
 a server has to take its JSON apart; one client that reads does not even that.
-The processor time of a script that only counts a document's fields, on one side,
-is about what no digest in the cluster can get below:
+This is the processor time, on one side, of requests like esmig's whose script
+only counts a document's fields. No digest that is made by such requests can get
+below it; what another kind of request would take, it does not say:
 
 `
 
@@ -45,6 +50,13 @@ func writeLimits(b *strings.Builder, r *results) {
 				continue
 			}
 			row := []string{s.Name + ": " + m.Name, commas(m.speed()), commas(most), ratioText(ratio(most, top))}
+			for _, other := range []string{defaultName, bestName, dumpName} {
+				row = append(row, ratioText(ratio(most, s.method(other).speed())))
+			}
+			rows = append(rows, row)
+		}
+		if most := bound(s.anyClient(), s.Documents); most > 0 {
+			row := []string{s.Name + ": any client", "–", commas(most), ratioText(ratio(most, top))}
 			for _, other := range []string{defaultName, bestName, dumpName} {
 				row = append(row, ratioText(ratio(most, s.method(other).speed())))
 			}
@@ -81,4 +93,29 @@ func writeLimits(b *strings.Builder, r *results) {
 		b.WriteString(limitsVerify)
 		b.WriteString(table([]string{"", "µs of a core", "documents/s at most", "ratio at most", "measured", "goal"}, "lrrrrr", rows))
 	}
+}
+
+// anyClient is the least that a copy takes whoever makes it: the ceiling's work
+// on the destination, and the cheapest reading of the source that was measured.
+// Without one of them it is nothing.
+func (s *shapeResult) anyClient() work {
+	var reads []float64
+	add := func(runs []work) {
+		if w := medianWork(runs); w.Source > 0 && !w.tooLittle() {
+			reads = append(reads, w.Source)
+		}
+	}
+	if s.Verify != nil {
+		add(s.Verify.ReadWork)
+	}
+	for _, m := range s.Methods {
+		if m.Failed == "" && m.Name != ceilingName { // which reads nothing
+			add(m.Work)
+		}
+	}
+	top := medianWork(s.method(ceilingName).Work)
+	if len(reads) == 0 || top.Target == 0 {
+		return work{}
+	}
+	return work{Source: slices.Min(reads), Target: top.Target}
 }

@@ -78,13 +78,24 @@ planning, making the index, copying, flushing.
   itself, and not counted).
 - **alone** is what the ratio to the ceiling comes to where the destination has a
   machine of its own and is what limits the speed: the destination's processor
-  time for a document at the ceiling, to that of the method.
+  time for a document at the ceiling, to that of the method. It is left out for a
+  plain _reindex and for elasticdump: their one client that reads waits for one
+  answer after the other, and a machine of its own lets the destination wait too.
 
 Here all of it competes for the same cores, so the ratios are what to look at.
 At the ceiling nobody reads the source, so a copy cannot come nearer to it than
 the sum of its three figures allows. A ratio above 1 is possible: it is a bulk
 client's ceiling, which also has to send the bytes.
 `
+
+// asFast is the part of a speed from which on the difference is noise.
+const asFast = 0.97
+
+// waits: its one client waits for one answer after the other, so that it is no
+// faster by much where the destination has a machine of its own.
+func (m *methodResult) waits() bool {
+	return m.Name == defaultName || m.Name == bestName || m.Name == dumpName
+}
 
 func (s *shapeResult) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\n## %s: %s\n\n%s documents of %s on average; %s.\n\n", s.Name, s.Title, commas(float64(s.Documents)), bytesText(s.Bytes), s.Data)
@@ -111,7 +122,9 @@ func (s *shapeResult) write(b *strings.Builder) {
 			}
 			if w := medianWork(m.Work); w.Target > 0 {
 				row[8] = w.each(s.Documents)
-				row[9] = ratioText(ratio(limit.Target, w.Target))
+				if !m.waits() {
+					row[9] = ratioText(ratio(limit.Target, w.Target))
+				}
 			}
 		}
 		rows = append(rows, row)
@@ -121,6 +134,9 @@ func (s *shapeResult) write(b *strings.Builder) {
 		if m.Failed != "" {
 			fmt.Fprintf(b, "\n%s: %s\n", m.Name, code(m.Failed))
 		}
+	}
+	if plain, auto := s.method(bestName), s.method(esmigPrefix+"auto").speed(); auto > 0 && plain.speed() >= asFast*auto {
+		fmt.Fprintf(b, "\nOn these shared cores one plain _reindex at its best batch (%s) is as fast as esmig, or faster.\n", plain.Setting)
 	}
 	if f := s.method(defaultName).Failed; s.Breaks && f != "" {
 		fmt.Fprintf(b, "\nThat is what the server says to its own default batch with documents of this size: %s. esmig samples the documents first and chooses a batch that fits.\n", why(f))

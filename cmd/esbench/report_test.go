@@ -18,7 +18,7 @@ func sample() *results {
 				Methods: []*methodResult{
 					{Name: esmigPrefix + "auto", Setting: "reindex, 8 ranges, 4 at a time", Runs: []float64{78_000, 80_000, 82_000}, Work: []work{{4, 30, 1}, {5, 50, 0.5}, {6, 40, 2}}, Peak: 60e6, Ranges: 8, Journal: 6000, State: 4000},
 					{Name: esmigPrefix + "stream", Missing: "this esmig does not have it"},
-					{Name: defaultName, Setting: "batch 1,000", Runs: []float64{30_000, 32_000, 34_000}},
+					{Name: defaultName, Setting: "batch 1,000", Runs: []float64{30_000, 32_000, 34_000}, Work: []work{{6, 28, 0}}},
 					{Name: bestName, Setting: "batch 5,000", Runs: []float64{50_000}},
 					{Name: dumpName, Missing: "not measured: no npm"},
 					{Name: ceilingName, Setting: "8 at a time", Runs: []float64{80_000, 100_000, 90_000}, Work: []work{{0, 24, 0}}},
@@ -61,7 +61,9 @@ func TestReport(t *testing.T) {
 		"**flat: there was time for 2 runs of each method, not 3.**",
 		"size: the source's answer is more than the 100 MB",
 		"| flat | 100,000 | 200,000 | 0.50 | 50 MB | 8.0 + 9.0 + 1.0 | 2.0 + 0.0 + 0.0 |",
-		"| flat: esmig auto | 80,000 | 43,478 | 0.48 | 1.36 | 0.87 | – |", // 46 s of a core for a million documents, on two of them
+		"| flat: esmig auto | 80,000 | 43,478 | 0.48 | 1.36 | 0.87 | – |",                                                     // 46 s of a core for a million documents, on two of them
+		"| flat: any client | – | 76,923 | 0.85 | 2.40 | 1.54 | – |",                                                          // 24 s there and 2 s to read
+		"| plain _reindex, default batch | batch 1,000 | 32,000 | 30,000 | 34,000 | 1.00 | 0.36 | – | 6.0 + 28.0 + 0.0 | – |", // alone means nothing for one that waits
 		"| flat: the ceiling itself | 90,000 |  |  | 2.81 | 1.80 | – |",
 		"| flat | 5.0 | 200,000 | 1.00 | 0.50 | 1.30 |",
 		"(docs/bench.svg)", "- huge, esmig auto: 999 of 1000", "## On paper: 100 TB",
@@ -100,6 +102,23 @@ func TestLinearGoal(t *testing.T) {
 	} {
 		if got := linearGoal(c.r).got; !near(got, c.want, 0.001) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestPlainIsAsFast: the page says where people gain no speed by esmig.
+func TestPlainIsAsFast(t *testing.T) {
+	for _, c := range []struct {
+		auto, plain float64
+		want        bool
+	}{{50_000, 55_000, true}, {50_000, 49_000, true}, {50_000, 45_000, false}, {0, 45_000, false}} {
+		s := &shapeResult{Name: "flat4", Documents: 1000, Methods: []*methodResult{
+			{Name: esmigPrefix + "auto", Runs: []float64{c.auto}}, {Name: bestName, Setting: "batch 10,000", Runs: []float64{c.plain}},
+		}}
+		var b strings.Builder
+		s.write(&b)
+		if got := strings.Contains(b.String(), "one plain _reindex at its best batch (batch 10,000) is as fast as esmig"); got != c.want {
+			t.Errorf("%+v: %s", c, b.String())
 		}
 	}
 }
