@@ -2,36 +2,37 @@ package main
 
 import (
 	"cmp"
-	"math"
 	"slices"
+	"time"
+
+	"github.com/esmig/esmig/providers/migration"
 )
 
 // params describe a migration that is too large to try, on clusters that
-// nobody has to hand.
+// nobody has to hand. How esmig cuts, looks and records is not among them: that
+// comes from providers/migration.
 type params struct {
 	documents, bytes float64
 	indices, nodes   float64
 	shards           float64 // of an index
-	// Of a node: assumed.
+	// Of a node, and of the machine of esmig: assumed.
 	cores   float64
 	network float64 // bytes per second each way
 	disk    float64 // bytes of documents per second, merges and translog included
 	heap    float64 // bytes that copies may take of it
 	scrolls float64 // search contexts that it allows
 
-	// Of esmig: as it is written.
-	docsPerRange, fewest, most float64
-	parallelism, concurrency   float64
-	spread                     bool    // tasks are started on all nodes, not on one
-	poll                       float64 // seconds between two looks at a task
-	ramp                       float64 // looks before the pauses are that long
-	batch                      float64 // bytes
+	parallelism float64 // of esmig
+	oneNode     bool    // tasks are started on one node: a proxy leads to no other
+	listed      float64 // bytes of a task in a list of tasks
+	hit         float64 // bytes of a digest in an answer, with the id
+	parse       float64 // bytes of lists that a core of esmig takes apart in a second
 
 	// As measured on the lab.
 	taskSpeed     float64 // documents per second of one _reindex
 	coreSpeed     float64 // documents per second that a core of the destination indexes
 	digestSpeed   float64 // documents per second that a core digests
-	journalRange  float64 // bytes that a range adds to the journal
+	digestClient  float64 // seconds of a core of esmig for the digests of a document, both sides
 	stateIndex    float64 // bytes that an index with its migration adds to the state
 	memory        float64 // bytes of esmig with one migration
 	perDocument   float64 // bytes that an answer adds to each document
@@ -44,9 +45,9 @@ func big() params {
 	return params{
 		documents: 200e9, bytes: 100e12, indices: 3000, nodes: 100, shards: 1,
 		cores: 16, network: 1.25e9, disk: 40e6, heap: 3e9, scrolls: 500,
-		docsPerRange: 500_000, fewest: 8, most: 10_000, parallelism: 10, concurrency: 4, poll: 2, ramp: 8, batch: 5e6,
-		taskSpeed: 45_000, coreSpeed: 40_000, digestSpeed: 200_000,
-		journalRange: 580, stateIndex: 3000, memory: 40e6, perDocument: 100, journalSecond: 200,
+		parallelism: 10, listed: 1000, hit: 130, parse: 100e6,
+		taskSpeed: 45_000, coreSpeed: 40_000, digestSpeed: 200_000, digestClient: 1.7e-6,
+		stateIndex: 3000, memory: 40e6, perDocument: 100, journalSecond: 200,
 	}
 }
 
@@ -56,13 +57,6 @@ func measured(r *results) params {
 	set := func(to *float64, v float64) {
 		if v > 0 {
 			*to = v
-		}
-	}
-	if n := len(r.Linear); n > 0 {
-		// Below some size the number of ranges is fixed and says nothing.
-		if last := r.Linear[n-1]; float64(last.Ranges) > p.fewest {
-			p.docsPerRange = float64(last.Documents) / float64(last.Ranges)
-			set(&p.journalRange, float64(last.Journal)/float64(last.Ranges))
 		}
 	}
 	flat := r.shape("flat")
@@ -75,6 +69,9 @@ func measured(r *results) params {
 		if flat.Verify != nil { // both sides at once
 			set(&p.digestSpeed, 2*median(flat.Verify.Full)/float64(r.Machine.Cores))
 		}
+	}
+	if flat.Verify != nil && flat.Documents > 0 {
+		set(&p.digestClient, medianWork(flat.Verify.FullWork).Client/float64(flat.Documents))
 	}
 	if auto := flat.method(esmigPrefix + "auto"); len(auto.Runs) > 0 {
 		set(&p.memory, float64(auto.Peak))
@@ -96,7 +93,9 @@ type forecast struct {
 	memory       float64 // bytes
 	storedTasks  float64 // results that the destination keeps in .tasks
 	verifyHours  float64
-	loads        []load // the fullest first
+	verifyLimits []limit // of its speed, the lowest first
+	together     float64 // ranges of a migration that are copied at the same time
+	loads        []load  // the fullest first
 }
 
 // limit is a speed in documents per second that cannot be passed.
@@ -115,48 +114,76 @@ func (l load) share() float64 { return l.used / l.most }
 
 func (p params) forecast() forecast {
 	var f forecast
-	perIndex := min(max(p.documents/p.indices/p.docsPerRange, p.fewest, 2*p.concurrency), p.most)
-	f.ranges = math.Ceil(perIndex) * p.indices
-	tasks := min(p.parallelism, p.indices) * min(p.concurrency, perIndex)
+	together := migration.Together(int(p.nodes * p.cores))
+	perIndex := float64(migration.RangesOf(int64(p.documents/p.indices), int64(p.bytes/p.indices), together))
+	f.together = min(float64(together), perIndex)
+	f.ranges = perIndex * p.indices
+	migrations := min(p.parallelism, p.indices)
+	tasks := migrations * f.together
 	size := p.bytes/p.documents + p.perDocument
-	entrances, where := 1.0, "network of the one node on which all tasks run"
-	if p.spread {
-		entrances, where = p.nodes, "network of the nodes"
+	entrances, where := p.nodes, "network of the nodes"
+	if p.oneNode {
+		entrances, where = 1, "network of the one node on which all tasks run"
 	}
-	f.limits = []limit{
-		{"tasks that run at once (parallelism × concurrency)", tasks * p.taskSpeed},
-		{where, entrances * p.network / size},
-		{"cores of the destination", p.nodes * p.cores * p.coreSpeed},
-		{"disks of the destination", p.nodes * p.disk / (p.bytes / p.documents)},
-	}
-	slices.SortFunc(f.limits, func(a, b limit) int { return cmp.Compare(a.speed, b.speed) })
+	f.limits = lowestFirst(
+		limit{"tasks that run at once (parallelism × concurrency)", tasks * p.taskSpeed},
+		limit{where, entrances * p.network / size},
+		limit{"cores of the destination", p.nodes * p.cores * p.coreSpeed},
+		limit{"disks of the destination", p.nodes * p.disk / (p.bytes / p.documents)},
+	)
 	seconds := p.documents / f.limits[0].speed
 	f.hours = seconds / 3600
 
-	// Per range: to start it, the looks while the pauses grow, then one each
-	// poll for every task.
+	// A migration lists the tasks of the cluster: all of them, not its own alone.
+	// Of a range's own requests there are one that starts it and one that asks for
+	// its result; and now and then each migration flushes, counts and looks at
+	// the primary terms.
 	rangesSecond := f.ranges / seconds
-	f.requests = rangesSecond*(1+p.ramp) + tasks/p.poll
-	live := min(p.parallelism, p.indices) * math.Ceil(perIndex)
-	f.journal, f.journalPeak = f.ranges*p.journalRange, live*p.journalRange
+	soonest := time.Duration(migrations / rangesSecond * float64(time.Second))
+	lists := migrations / migration.LookEvery(int(f.together), soonest).Seconds()
+	listed := lists * tasks * p.listed
+	flushes := migrations / migration.FlushEvery.Seconds()
+	f.requests = lists + 2*rangesSecond + 3*flushes
+	live := migrations * perIndex
+	f.journal, f.journalPeak = f.ranges*migration.JournalRange, live*migration.JournalRange
 	f.state = p.indices * p.stateIndex
 	// The state is written whole, before and after each of two steps per index,
 	// and grows from nothing.
 	writes := 4 * p.indices
 	f.stateWritten = writes * f.state / 2
-	// The state is there as it was read, as it is and as it is written.
-	f.memory = p.memory + 3*f.state + live*1000
+	// The state is there as it was read, as it is and as it is written; a list of
+	// tasks as it came and taken apart.
+	f.memory = p.memory + 3*f.state + live*1000 + migrations*tasks*p.listed*2
 	f.storedTasks = f.ranges
-	f.verifyHours = max(p.documents/(p.nodes*p.cores*p.digestSpeed), p.bytes/(p.nodes*5*p.disk)) / 3600
+
+	f.verifyLimits = lowestFirst(
+		limit{"cores of both clusters", p.nodes * p.cores * p.digestSpeed},
+		limit{"disks of both clusters", p.nodes * 5 * p.disk / (p.bytes / p.documents)},
+	)
+	if p.documents/p.indices <= migration.MostFetched { // else the clusters add up
+		f.verifyLimits = lowestFirst(append(f.verifyLimits,
+			limit{"network of the machine of esmig", p.network / (2 * p.hit)},
+			limit{"processor of esmig", p.cores / p.digestClient})...)
+	}
+	f.verifyHours = p.documents / f.verifyLimits[0].speed / 3600
 
 	f.loads = []load{
 		{"search contexts on a node of the source", tasks * p.shards / p.nodes, p.scrolls},
-		{"heap of the nodes on which tasks run (four batches each)", tasks / entrances * 4 * p.batch, p.heap},
-		{"records that become durable in the journal, per second", 3 * rangesSecond, p.journalSecond},
+		{heapLoad, tasks / entrances * 4 * migration.BatchBytes, p.heap},
+		{"records that become durable in the journal, per second", 3*rangesSecond + flushes, p.journalSecond},
 		{"writing the whole state, bytes per second", f.stateWritten / seconds, 100e6},
 		{"memory of esmig, bytes", f.memory, memoryGoal},
-		{"requests per second to one node", f.requests, 2000},
+		{"requests per second to one node", f.requests / entrances, 2000},
+		{"network of esmig's machine, for lists of tasks", listed, p.network},
+		{"processor of esmig, for lists of tasks", listed / p.parse, p.cores},
 	}
 	slices.SortFunc(f.loads, func(a, b load) int { return cmp.Compare(b.share(), a.share()) })
 	return f
+}
+
+const heapLoad = "heap of the nodes on which tasks run (four batches each)"
+
+func lowestFirst(all ...limit) []limit {
+	slices.SortFunc(all, func(a, b limit) int { return cmp.Compare(a.speed, b.speed) })
+	return all
 }

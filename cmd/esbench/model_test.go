@@ -1,49 +1,63 @@
 package main
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/esmig/esmig/providers"
-	"github.com/esmig/esmig/state"
+	"github.com/esmig/esmig/providers/migration"
 )
 
 // near says whether a is within a part of b.
 func near(a, b, part float64) bool { return math.Abs(a-b) <= part*b }
 
 // TestModel pins the paper figures of the issue: 100 TB, 200 billion documents,
-// 3,000 indices, two clusters of 100 nodes.
+// 3,000 indices, two clusters of 100 nodes. They are worked out by hand and not
+// from the program, so that this fails when a size or limit of
+// providers/migration changes: look at what has become of the model then.
 func TestModel(t *testing.T) {
 	f := big().forecast()
 	for what, c := range map[string][2]float64{
-		"ranges":                  {f.ranges, 402_000}, // 134 for each index
-		"hours":                   {f.hours, 200e9 / (40 * 45_000) / 3600},
-		"requests per second":     {f.requests, 52},
-		"journal written":         {f.journal, 233e6},
-		"journal at its longest":  {f.journalPeak, 777e3},
+		"ranges at once":          {f.together, 64},
+		"ranges":                  {f.ranges, 399_000},               // 133 for each index, of about 500,000
+		"hours":                   {f.hours, 200e9 / 8e6 / 3600},     // 100 disks, 80,000 documents a second each
+		"requests per second":     {f.requests, 10/0.228 + 32 + 0.5}, // ten lists each 228 ms, two for a range, flushes
+		"journal written":         {f.journal, 235e6},
+		"journal at its longest":  {f.journalPeak, 785e3},
 		"state":                   {f.state, 9e6},
 		"state written":           {f.stateWritten, 54e9},
-		"memory":                  {f.memory, 68e6},
-		"hours of a verification": {f.verifyHours, 1.4},
+		"memory":                  {f.memory, 81e6},
+		"hours of a verification": {f.verifyHours, 200e9 * 260 / 1.25e9 / 3600}, // 52 TB through one network card
+		"bytes of lists":          {find(t, f, "network of esmig's machine").used, 10 / 0.228 * 640 * 1000},
+		"durable records":         {find(t, f, "durable").used, 48},
+		"heap of a node":          {find(t, f, "heap").used, 6.4 * 4 * (5 << 20)},
 	} {
-		if !near(c[0], c[1], 0.03) {
+		if !near(c[0], c[1], 0.02) {
 			t.Errorf("%s: %v, want about %v", what, c[0], c[1])
 		}
 	}
-	if !strings.Contains(f.limits[0].what, "tasks that run at once") {
-		t.Errorf("the first limit is %q", f.limits[0].what)
+	if !strings.Contains(f.limits[0].what, "disks") || !strings.Contains(f.verifyLimits[0].what, "network of the machine of esmig") {
+		t.Errorf("the first limits are %q and %q", f.limits[0].what, f.verifyLimits[0].what)
 	}
 	for _, l := range f.loads {
 		if l.share() > 1 {
 			t.Errorf("%s: breaks, %.0f of %.0f", l.what, l.used, l.most)
 		}
 	}
-	if f.memory > memoryGoal {
-		t.Errorf("esmig needs %s", bytesText(f.memory))
+	if got := migration.LookEvery(4, time.Minute); got != 2*time.Second {
+		t.Errorf("esmig looks at tasks that run for long each %s", got)
 	}
+}
+
+func find(t *testing.T, f forecast, what string) load {
+	t.Helper()
+	i := slices.IndexFunc(f.loads, func(l load) bool { return strings.Contains(l.what, what) })
+	if i < 0 {
+		t.Fatalf("no load %q", what)
+	}
+	return f.loads[i]
 }
 
 // TestModelMoves: each part of the model has its effect.
@@ -54,71 +68,52 @@ func TestModelMoves(t *testing.T) {
 		f(&p)
 		return p.forecast()
 	}
-	if f := with(func(p *params) { p.parallelism = 20 }); f.hours >= base.hours || f.requests <= base.requests || f.journalPeak <= base.journalPeak {
-		t.Errorf("twice the parallelism: %+v", f)
+	if f := with(func(p *params) { p.parallelism = 1 }); f.hours <= base.hours || f.journalPeak >= base.journalPeak || !strings.Contains(f.limits[0].what, "tasks that run at once") {
+		t.Errorf("one migration at a time: %+v", f)
 	}
-	if f := with(func(p *params) { p.parallelism = 1000 }); !strings.Contains(f.limits[0].what, "one node") {
-		t.Errorf("with all tasks on one node the limit is %q", f.limits[0].what)
+	one := with(func(p *params) { p.oneNode = true })
+	if l := find(t, one, "heap"); l.share() < 4 || one.loads[0] != l || !strings.Contains(one.limits[0].what, "one node") {
+		t.Errorf("all tasks on one node: %+v", one)
 	}
-	f := with(func(p *params) { p.parallelism, p.spread = 1000, true })
-	if !strings.Contains(f.limits[0].what, "disks") {
-		t.Errorf("with tasks on all nodes the limit is %q", f.limits[0].what)
+	if f := with(func(p *params) { p.documents, p.bytes = 300e6, 100e9 }); f.ranges != 128*3000 || f.together != 64 {
+		t.Errorf("indices of a hundred thousand: %v ranges, want two for each that is copied at once", f.ranges)
 	}
-	if f := with(func(p *params) { p.docsPerRange = 5_000_000 }); f.ranges >= base.ranges || f.journal >= base.journal {
-		t.Errorf("larger ranges: %v of them, journal %v", f.ranges, f.journal)
+	if f := with(func(p *params) { p.documents, p.bytes = 3e6, 1e9 }); f.ranges != 3000 || f.together != 1 {
+		t.Errorf("small indices: %v ranges, want one of each", f.ranges)
 	}
-	if f := with(func(p *params) { p.documents, p.bytes = 3e6, 1e9 }); f.ranges != 8*3000 {
-		t.Errorf("small indices: %v ranges, want the fewest of each", f.ranges)
+	if f := with(func(p *params) { p.nodes, p.cores, p.documents, p.bytes = 3, 2, 300e6, 100e9 }); f.together != 12 || f.ranges != 24*3000 {
+		t.Errorf("small clusters: %v of %v ranges at once", f.together, f.ranges)
 	}
-	if f := with(func(p *params) { p.parallelism = 2000 }); !slices.ContainsFunc(f.loads, func(l load) bool { return l.share() > 1 }) {
-		t.Error("8,000 tasks on one node break nothing")
+	if f := with(func(p *params) { p.cores, p.digestClient = 2, 1.7e-6 }); !strings.Contains(f.verifyLimits[0].what, "processor of esmig") {
+		t.Errorf("a small machine for esmig: the first limit is %q", f.verifyLimits[0].what)
+	}
+	// 102 million documents of an index are added up by the clusters, 98 million
+	// pass through esmig.
+	if f := with(func(p *params) { p.indices = 1960 }); !strings.Contains(f.verifyLimits[0].what, "clusters") {
+		t.Errorf("large indices: the first limit is %q", f.verifyLimits[0].what)
+	}
+	if f := with(func(p *params) { p.indices = 2040 }); !strings.Contains(f.verifyLimits[0].what, "of esmig") {
+		t.Errorf("indices that are not that large: the first limit is %q", f.verifyLimits[0].what)
 	}
 }
 
-// TestJournalOfTheModel writes what a range really writes (ledger.go of
-// providers/migration) through the real journal, and wants the model's figure.
-func TestJournalOfTheModel(t *testing.T) {
-	fsys := state.NewMemFS()
-	s, err := state.Open(fsys, "esmig.state.json", "1.0.0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr, err := providers.ParseAddr("migration.orders")
-	if err != nil {
-		t.Fatal(err)
-	}
-	size := func() int {
-		b, err := fsys.ReadFile("esmig.state.json.journal")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(b)
-	}
-	write := func(line string) {
-		if err := s.Append(addr, json.RawMessage(line)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(`{"what":"cut"}`)
-	before := size()
-	for _, line := range []string{
-		`{"what":"begin","unit":"0.117","opaque":"esmig-abcdefghij-0.117","size":10000}`,
-		`{"what":"task","unit":"0.117","task":"gq2JQOqzTAKLmlzYQ9V6zA:1234567"}`,
-		`{"what":"end","unit":"0.117","counts":{"total":500000,"created":500000,"updated":0,"deleted":0,"noops":0,"version_conflicts":0}}`,
+// TestPaper: the page says what breaks behind a proxy.
+func TestPaper(t *testing.T) {
+	page := paper(big())
+	for _, want := range []string{
+		"With all tasks on one node this breaks: heap of the nodes", "| heap of the nodes on which tasks run (four batches each) | 4.5 % | 447.4 % |",
+		"| hours of full verification | 11.6 | 11.6 |", "network of the machine of esmig; then processor of esmig, at 2.0 times the speed",
 	} {
-		write(line)
-	}
-	span := len(`{"from":58500000,"to":58999999,"documents":500000},`) // in the record of the cut
-	got := float64(size() - before + span)
-	if want := big().journalRange; !near(got, want, 0.1) {
-		t.Errorf("a range adds %v bytes to the journal, the model says %v", got, want)
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
 	}
 }
 
 // TestMeasured: what a go found out replaces what the model assumes.
 func TestMeasured(t *testing.T) {
 	p := measured(sample())
-	if p.taskSpeed != 50_000 || p.docsPerRange != 250_000 || p.journalRange != 600 || p.memory != 60e6 {
+	if p.taskSpeed != 50_000 || p.memory != 60e6 || p.digestClient != 1e-6 || p.stateIndex != 4000 {
 		t.Errorf("%+v", p)
 	}
 	if p := measured(&results{}); p != big() {

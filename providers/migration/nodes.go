@@ -89,7 +89,7 @@ func (t *task) chooseTogether(info providers.Info, nodes []node) {
 	case info.Flavor == providers.Serverless:
 		t.together, t.most = serverlessStart, serverlessMost
 	case processors > 0:
-		t.together = min(perProcessor*processors, mostTogether)
+		t.together = Together(processors)
 		t.most = min(2*t.together, mostTogether)
 	default:
 		t.together, t.most = unknownSize, 2*unknownSize

@@ -159,7 +159,7 @@ func (w *watcher) tell(f *followed, a taskAnswer, err error) {
 // nextLook comes soon when a task is about to end, so that its place is not
 // empty for long, and ever later when none is.
 func nextLook(all []*followed, last time.Duration) time.Duration {
-	least := firstLook + time.Duration(len(all))*2*time.Millisecond
+	least := leastLook(len(all))
 	next := min(max(last*3/2, least), lastLook)
 	for _, f := range all {
 		s := f.last.status()
@@ -171,6 +171,9 @@ func nextLook(all []*followed, last time.Duration) time.Duration {
 	}
 	return next
 }
+
+// leastLook is the shortest pause, longer with many tasks in the answer.
+func leastLook(tasks int) time.Duration { return firstLook + time.Duration(tasks)*2*time.Millisecond }
 
 // waitFor is the pause before the next look at a task that has so much time
 // left.
