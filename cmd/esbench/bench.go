@@ -254,7 +254,7 @@ func (b *bench) failed(ctx context.Context, what string, err error) error {
 // choose looks for the best batch of a plain _reindex, the best way to call
 // elasticdump and the best way to the ceiling, on a part of the documents.
 func (b *bench) choose(ctx context.Context, s *shape, bytes float64) (batch int, dump dumping, top ceiling) {
-	part := max(min(s.documents, 50), s.documents/8)
+	part := func(of int) int { return max(min(s.documents, 50), s.documents/of) }
 	speed := func(m method) float64 {
 		o, err := b.measure(ctx, s, m)
 		if err != nil {
@@ -262,17 +262,20 @@ func (b *bench) choose(ctx context.Context, s *shape, bytes float64) (batch int,
 		}
 		return float64(o.documents) / o.seconds
 	}
-	batch = climb(s.batches, func(n int) []int { return besideBatch(n, bytes) }, func(n int) float64 { return speed(b.plain(n, part)) })
+	batch = climb(s.batches, func(n int) []int { return besideBatch(n, bytes) }, func(n int) float64 { return speed(b.plain(n, part(8))) })
 	if batch == 0 {
 		batch = s.batches[0] // its runs will tell why none worked
 	}
 	dump = dumping{s.limit, 4}
-	if b.dumpMissing == "" {
-		best := climb([]dumping{dump}, func(d dumping) []dumping { return d.beside(bytes) }, func(d dumping) float64 { return speed(b.dump(d, part)) })
+	if some := part(6); b.dumpMissing == "" {
+		best := climb([]dumping{dump}, func(d dumping) []dumping { return d.beside(bytes, some) }, func(d dumping) float64 { return speed(b.dump(d, some)) })
 		dump = cmp.Or(best, dump)
 	}
-	top = climb([]ceiling{{2, 1 << 20}, {4, 1 << 20}, {8, 1 << 20}, {2, 4 << 20}, {4, 4 << 20}, {8, 4 << 20}},
-		ceiling.beside, func(c ceiling) float64 { return speed(b.ceilingOf(c, part)) })
+	some := part(4) // the fastest, and the one with the most at the same time
+	there := float64(some) * bytes
+	grid := []ceiling{{2, 1 << 20}, {4, 1 << 20}, {8, 1 << 20}, {2, 4 << 20}, {4, 4 << 20}, {8, 4 << 20}}
+	grid = slices.DeleteFunc(grid, func(c ceiling) bool { return !c.enough(there) })
+	top = climb(grid, func(c ceiling) []ceiling { return c.beside(there) }, func(c ceiling) float64 { return speed(b.ceilingOf(c, some)) })
 	return batch, dump, cmp.Or(top, ceiling{4, 1 << 20})
 }
 

@@ -66,17 +66,24 @@ func besideBatch(batch int, bytes float64) []int {
 	return []int{max(1, batch/2), max(1, min(2*batch, mostBatch, int(mostBatchBytes/bytes)))}
 }
 
-func (c ceiling) beside() []ceiling {
-	return []ceiling{
+// enough: every worker gets two requests of so many bytes at least, or it was no
+// trial of that many at a time.
+func (c ceiling) enough(bytes float64) bool { return 2*float64(c.workers*c.size) <= bytes }
+
+// beside is half and twice of each, as far as that can be tried on so many bytes.
+func (c ceiling) beside(bytes float64) []ceiling {
+	return slices.DeleteFunc([]ceiling{
 		{max(1, c.workers/2), c.size}, {min(2*c.workers, mostAtOnce), c.size},
 		{c.workers, max(leastBulk, c.size/2)}, {c.workers, min(2*c.size, mostBulk)},
-	}
+	}, func(c ceiling) bool { return !c.enough(bytes) })
 }
 
-func (d dumping) beside(bytes float64) []dumping {
+// beside is half and twice of each, for documents of that many bytes, as far as
+// part of them keep all writers busy.
+func (d dumping) beside(bytes float64, part int) []dumping {
 	limits := besideBatch(d.limit, bytes)
-	return []dumping{
+	return slices.DeleteFunc([]dumping{
 		{limits[0], d.writers}, {limits[1], d.writers},
 		{d.limit, max(1, d.writers/2)}, {d.limit, min(2*d.writers, mostAtOnce)},
-	}
+	}, func(d dumping) bool { return d.limit*d.writers > part })
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 )
 
@@ -58,19 +59,29 @@ func TestBeside(t *testing.T) {
 			t.Errorf("beside a batch of %d: %v, want %v", c.batch, got, c.want)
 		}
 	}
-	for _, c := range (ceiling{16, 16 << 20}).beside() {
+	// On 15 MB, one request of 16 MB is the whole trial: it says nothing of many.
+	got := ceiling{4, 1 << 20}.beside(15e6)
+	if want := []ceiling{{2, 1 << 20}, {4, 512 << 10}}; !slices.Equal(got, want) {
+		t.Errorf("on few bytes: %+v, want %+v", got, want)
+	}
+	for _, c := range (ceiling{16, 16 << 20}).beside(1e12) {
 		if c.workers > 16 || c.size > 16<<20 {
 			t.Errorf("beside the largest ceiling: %+v", c)
 		}
 	}
-	for _, d := range (dumping{1, 1}).beside(1000) {
+	for _, d := range (dumping{1, 1}).beside(1000, 1000) {
 		if d.limit < 1 || d.writers < 1 {
 			t.Errorf("beside the smallest dump: %+v", d)
 		}
 	}
-	for _, d := range (dumping{10_000, 16}).beside(340) {
+	for _, d := range (dumping{10_000, 16}).beside(340, 1e9) {
 		if d.limit > 10_000 || d.writers > 16 {
 			t.Errorf("beside the largest dump: %+v", d)
+		}
+	}
+	for _, d := range (dumping{20, 4}).beside(300_000, 100) {
+		if d.limit*d.writers > 100 {
+			t.Errorf("writers without documents: %+v", d)
 		}
 	}
 }
