@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/esmig/esmig/providers"
 )
 
@@ -121,17 +123,32 @@ func (g *gate) step(n int) bool {
 	return true
 }
 
-// speed bounds documents per second over all ranges together.
+// speed bounds documents per second over all ranges together, which take turns.
 type speed struct {
 	perSecond func() float64 // 0: no bound. The user may change it at any time
+	turns     *semaphore.Weighted
 
 	mu   sync.Mutex
 	owed float64 // documents that were let through too early
+	last float64 // the bound that was
 	at   time.Time
 }
 
-// wait lets documents through as soon as nothing is owed for those before.
+func newSpeed(perSecond func() float64) *speed {
+	return &speed{perSecond: perSecond, turns: semaphore.NewWeighted(1)}
+}
+
+// wait lets documents through as soon as nothing is owed for those before, in
+// the order in which they came. Where the bound falls, what is owed takes no
+// longer than it would have taken.
 func (s *speed) wait(ctx context.Context, documents int) error {
+	if s.perSecond() <= 0 {
+		return nil
+	}
+	if err := s.turns.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer s.turns.Release(1)
 	for {
 		perSecond := s.perSecond()
 		if perSecond <= 0 {
@@ -139,8 +156,11 @@ func (s *speed) wait(ctx context.Context, documents int) error {
 		}
 		s.mu.Lock()
 		now := time.Now()
+		if perSecond < s.last {
+			s.owed *= perSecond / s.last
+		}
 		s.owed = max(0, s.owed-now.Sub(s.at).Seconds()*perSecond)
-		s.at = now
+		s.last, s.at = perSecond, now
 		pause := time.Duration(s.owed / perSecond * float64(time.Second))
 		if pause <= 0 {
 			s.owed += float64(documents)
@@ -152,6 +172,16 @@ func (s *speed) wait(ctx context.Context, documents int) error {
 			return err
 		}
 	}
+}
+
+// correct takes back documents that were let through and not there, or adds some.
+func (s *speed) correct(documents int) {
+	if s.perSecond() <= 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed = max(0, s.owed+float64(documents))
 }
 
 // onThisMachine says that compressing what is sent there would only cost time.

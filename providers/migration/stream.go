@@ -43,7 +43,7 @@ type streamer struct {
 type sizes struct{ bulk, limit, inFlight int64 }
 
 func newStreamer(r *run) *streamer {
-	s := &streamer{run: r, gate: newGate(max(2, min(2*r.together, 64)), max(2, min(2*r.together, 64))), speed: &speed{perSecond: r.rate}, sizes: r.sizes}
+	s := &streamer{run: r, gate: newGate(max(2, min(2*r.together, 64)), max(2, min(2*r.together, 64))), speed: newSpeed(r.rate), sizes: r.sizes}
 	s.memory = semaphore.NewWeighted(s.inFlight)
 	return s
 }
@@ -98,6 +98,9 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 			alone, size, begun = size == 1, max(1, size/4), begun-1
 			continue
 		case errors.Is(err, errLost):
+			if got.Created > 0 {
+				begun = 0 // each attempt gets further
+			}
 			s.j.Note(fmt.Sprintf("%s no longer knows what range %s of %s was read from: the range starts again.", s.srcName, u.id, x.Name))
 		case errors.Is(err, errAgain), errors.Is(err, errShards), errors.Is(err, providers.ErrUnavailable), serverError(err) != nil && isTransient(serverError(err)):
 			if got.Total > 0 {
@@ -114,6 +117,16 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		}
 		pause = min(2*pause, 30*time.Second)
 	}
+}
+
+// keep is for how long the source must know what is being read: a throttled
+// range waits for its turn, at the slowest for one document of each range.
+func (s *streamer) keep() string {
+	share := s.share()
+	if share <= 0 || keepTurns/share <= keepSeconds {
+		return keepAlive
+	}
+	return fmt.Sprintf("%.0fs", min(keepTurns/share, mostKeepSeconds))
 }
 
 // most documents of a page of a stream.
@@ -178,7 +191,7 @@ func (r *run) end(u *unit, c counts, left refusedDocs) error {
 // pump reads a range and writes it, both at the same time. It returns when all
 // of it is acknowledged, or when it cannot be.
 func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any, size int, alone bool) (tally, error) {
-	from, err := s.open(ctx, x, query)
+	from, err := s.openFor(ctx, x, query, s.keep())
 	if err != nil {
 		return tally{}, err
 	}
@@ -228,7 +241,9 @@ var errRefused = errors.New("the destination takes hardly any document")
 
 // pages reads to the end of a range and makes a batch of each page. Memory is
 // asked for before a page is: the page and the batch made of it; with the batch
-// goes what it holds of that. The size of pages follows that of the documents.
+// goes what it holds of that. The size of pages follows that of the documents,
+// and the speed: it is waited for before a page is read, so that ranges take
+// turns that are shorter than the source remembers what is being read.
 // alone: one document is more than a page may be. Where that was found by a
 // scroll, whose pages cannot be asked for again, it is so from the beginning,
 // and to the end: it may be anywhere.
@@ -241,10 +256,17 @@ func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size 
 		if alone {
 			held, limit = s.inFlight, 0
 		}
+		if share := s.share(); share > 0 {
+			size = min(size, int(throttledSize(share)))
+		}
+		if err := s.speed.wait(ctx, size); err != nil {
+			return err
+		}
 		if err := s.memory.Acquire(ctx, held); err != nil {
 			return err
 		}
 		p, err := from.next(ctx, size, limit)
+		s.speed.correct(len(p.hits) - size)
 		if errors.Is(err, providers.ErrTooLarge) && !errors.Is(err, errLost) && !alone {
 			s.memory.Release(held)
 			alone, size = size == 1, max(1, size/4)

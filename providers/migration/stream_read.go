@@ -24,13 +24,25 @@ type reader interface {
 // errLost: the server does not know the point in time or scroll (any more).
 var errLost = errors.New("the source lost what is being read")
 
-// keepAlive is how long a destination may take for what is in flight.
-const keepAlive = "10m"
+// keepAlive is how long a destination may take for what is in flight. The most
+// is what servers allow unless they are told otherwise. A reader is kept for so
+// many turns of a throttled copy.
+const (
+	keepAlive       = "10m"
+	keepSeconds     = 600
+	mostKeepSeconds = 24 * 60 * 60
+	keepTurns       = 3
+)
 
 // open begins to read what query selects of an index: at a point in time where
 // pages can be sorted by _shard_doc, which is as cheap as not sorting at all,
 // else with a scroll.
 func (t *task) open(ctx context.Context, x *sourceIndex, query any) (reader, error) {
+	return t.openFor(ctx, x, query, keepAlive)
+}
+
+// openFor is open where pages may be further apart.
+func (t *task) openFor(ctx context.Context, x *sourceIndex, query any, keep string) (reader, error) {
 	info, err := t.src.Info(ctx)
 	if err != nil {
 		return nil, err
@@ -40,20 +52,20 @@ func (t *task) open(ctx context.Context, x *sourceIndex, query any) (reader, err
 		body["_source"] = s
 	}
 	if info.Flavor == providers.Elasticsearch && !atLeast(info.Version, 7, 12) {
-		return &scroll{t: t, index: x.Name, body: body}, nil
+		return &scroll{t: t, index: x.Name, keep: keep, body: body}, nil
 	}
-	p := &pointInTime{t: t, body: body, path: "/_pit", open: "/" + url.PathEscape(x.Name) + "/_pit", forget: "id"}
+	p := &pointInTime{t: t, body: body, keep: keep, path: "/_pit", open: "/" + url.PathEscape(x.Name) + "/_pit", forget: "id"}
 	if info.Flavor == providers.OpenSearch {
 		p.path, p.forget = "/_search/point_in_time", "pit_id"
 		p.open = "/" + url.PathEscape(x.Name) + p.path
 	}
-	q := url.Values{"keep_alive": {keepAlive}}
+	q := url.Values{"keep_alive": {keep}}
 	if info.Flavor == providers.OpenSearch {
 		q.Set("allow_partial_pit_creation", "false") // true unless it is said
 	}
 	raw, err := t.src.Do(ctx, providers.Request{Method: http.MethodPost, Path: p.open, Query: q, Repeatable: true})
 	if info.Flavor == providers.OpenSearch && (notImplemented(err) || badRequest(err)) { // before 2.4
-		return &scroll{t: t, index: x.Name, body: body}, nil
+		return &scroll{t: t, index: x.Name, keep: keep, body: body}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -75,7 +87,7 @@ func (t *task) open(ctx context.Context, x *sourceIndex, query any) (reader, err
 	if info.Flavor == providers.OpenSearch { // _shard_doc came with 3.3
 		if _, err := p.search(ctx, 1, 0); badRequest(err) {
 			p.close(ctx)
-			return &scroll{t: t, index: x.Name, body: body}, nil
+			return &scroll{t: t, index: x.Name, keep: keep, body: body}, nil
 		}
 	}
 	return p, nil
@@ -118,10 +130,10 @@ func (t *task) sourceFilter(info providers.Info) any {
 
 // pointInTime pages with search_after.
 type pointInTime struct {
-	t                      *task
-	body                   object
-	open, path, forget, id string
-	after                  providers.JSON
+	t                            *task
+	body                         object
+	open, path, forget, id, keep string
+	after                        providers.JSON
 }
 
 func (p *pointInTime) next(ctx context.Context, size int, limit int64) (page, error) {
@@ -145,7 +157,7 @@ func (p *pointInTime) next(ctx context.Context, size int, limit int64) (page, er
 func (p *pointInTime) search(ctx context.Context, size int, limit int64) (page, error) {
 	body := p.body
 	body["size"], body["sort"] = size, []any{object{"_shard_doc": "asc"}}
-	body["pit"] = object{"id": p.id, "keep_alive": keepAlive}
+	body["pit"] = object{"id": p.id, "keep_alive": p.keep}
 	if p.after != nil {
 		body["search_after"] = p.after
 	}
@@ -166,19 +178,19 @@ func (p *pointInTime) close(ctx context.Context) {
 // scroll pages where there is no point in time. A page whose answer was lost
 // cannot be asked for again.
 type scroll struct {
-	t         *task
-	index, id string
-	body      object
-	size      int
+	t               *task
+	index, id, keep string
+	body            object
+	size            int
 }
 
 func (s *scroll) next(ctx context.Context, size int, limit int64) (page, error) {
-	r := providers.Request{Path: "/_search/scroll", Body: providers.Encode(object{"scroll_id": s.id, "scroll": keepAlive}), Limit: limit}
+	r := providers.Request{Path: "/_search/scroll", Body: providers.Encode(object{"scroll_id": s.id, "scroll": s.keep}), Limit: limit}
 	if s.id == "" {
 		s.size = size
 		s.body["size"], s.body["sort"] = size, []string{"_doc"}
 		r = providers.Request{Path: "/" + url.PathEscape(s.index) + "/_search", Body: providers.Encode(s.body), Limit: limit,
-			Query: url.Values{"scroll": {keepAlive}, "allow_partial_search_results": {"false"}}}
+			Query: url.Values{"scroll": {s.keep}, "allow_partial_search_results": {"false"}}}
 	}
 	a, err := s.t.pageOf(ctx, r)
 	switch {

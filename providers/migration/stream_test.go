@@ -725,3 +725,45 @@ func TestStreamSpeed(t *testing.T) {
 		}
 	})
 }
+
+// However slow it is to be, no range is given up because the source forgets
+// meanwhile what was being read, and what waits is not read yet.
+func TestStreamThrottled(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		from      providertest.Options
+		documents int
+		rate      string
+		ranges    int64 // documents of one
+	}{
+		{"ranges that take turns", providertest.Options{}, 480, "0.1", 60},
+		{"scrolls that take turns", providertest.Options{Version: "6.8.23"}, 480, "0.1", 60},
+		{"one range", providertest.Options{}, 100, "0.01", 1000},
+		{"slower than is kept otherwise", providertest.Options{}, 50, "0.001", 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newFakeWorld(t, c.from)
+				const name = "str-throttled"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, c.documents)...)
+				task := fineTask(t, w.world, with(streaming(name, name), "", "requests_per_second", cty.MustParseNumberVal(c.rate)))
+				task.big, task.size, task.concurrency = c.ranges, 10, 8
+				task.sizes = sizes{bulk: 800, limit: 1600, inFlight: 7200}
+				j := newJournal()
+				begin := time.Now()
+				result, _, err := task.Run(t.Context(), j)
+				if err != nil || result.Created != int64(c.documents) {
+					t.Errorf("%+v %v", result, err)
+				}
+				if notes := strings.Join(j.notes, "\n"); strings.Contains(notes, "starts again") {
+					t.Error(notes)
+				}
+				rate, _ := cty.MustParseNumberVal(c.rate).AsBigFloat().Float64()
+				if want, took := float64(c.documents)/rate, time.Since(begin).Seconds(); took < 0.8*want || took > 1.2*want {
+					t.Errorf("it took %v seconds, want %v", took, want)
+				}
+			})
+		})
+	}
+}

@@ -57,9 +57,6 @@ const bulkTimeout = 3 * time.Minute
 func (s *streamer) write(ctx context.Context, b *batch, seen func(tally) error) error {
 	pause, waited, resent := firstPause, time.Duration(0), false
 	for b.len() > 0 {
-		if err := s.speed.wait(ctx, b.len()); err != nil {
-			return err
-		}
 		if err := s.gate.enter(ctx); err != nil {
 			return err
 		}
