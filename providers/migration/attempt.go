@@ -34,7 +34,9 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 				own, u.leftOut = true, nil
 			}
 			size = r.learned(u, size)
-			if err := r.begin(ctx, u, size); err != nil {
+			if err := r.begin(ctx, u, size); errors.Is(err, errMixed) {
+				return r.mixed(ctx, x, u)
+			} else if err != nil {
 				if !errors.Is(err, errAgain) {
 					return r.explainError(err)
 				}
@@ -119,7 +121,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 		case refused:
 			u.made += verdict.counts.Created
 			if begun > 0 && r.script == nil {
-				return r.byStream(ctx, u)
+				return r.byStream(ctx, u, fmt.Sprintf("%s refuses documents, and a reindex ends with the first of them: ranges in which that happens are copied through this machine, so that all are known.", r.dstName))
 			}
 			if begun > 0 {
 				if err := r.leaveOut(ctx, u, x, verdict); err != nil {

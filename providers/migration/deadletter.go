@@ -73,8 +73,9 @@ func (r *run) bury(ds []providers.DeadLetter) error {
 }
 
 // byStream copies a range in which documents are refused: a reindex ends with
-// the first batch in which one is, and tells of that batch only.
-func (r *run) byStream(ctx context.Context, u *unit) error {
+// the first batch in which one is, and tells of that batch only. Or one of which
+// too much is there already (mixed).
+func (r *run) byStream(ctx context.Context, u *unit, why string) error {
 	r.mu.Lock()
 	first := r.second == nil
 	if first {
@@ -83,7 +84,7 @@ func (r *run) byStream(ctx context.Context, u *unit) error {
 	s := r.second
 	r.mu.Unlock()
 	if first {
-		r.j.Note(fmt.Sprintf("%s refuses documents, and a reindex ends with the first of them: ranges in which that happens are copied through this machine, so that all are known.", r.dstName))
+		r.j.Note(why)
 	}
 	return s.copyUnit(ctx, u)
 }

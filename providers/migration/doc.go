@@ -22,7 +22,8 @@
 // Documents keep the source's version (version_type external), so that one
 // that is there already answers as a conflict. Where that is not allowed (data
 // streams, existing = "keep") op_type create does the same by id, within one
-// backing index; after a rollover the ids that are there are left out.
+// index; behind a stream or an alias, which may roll over, what is there is left
+// out of what is written again (rest.go).
 //
 // # Refused documents
 //

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/providers/providertest"
 )
 
 // A new copy into a data stream that has rolled over since brings nothing that
@@ -172,6 +174,80 @@ func TestAliasRollsOver(t *testing.T) {
 					}
 					if _, v, err = task.Repair(t.Context(), newJournal(), sum, false); err != nil || v.Identical != 14 {
 						t.Errorf("repaired: %+v %v", v, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// However much of a range is there already, no query lists more than so many ids,
+// and what is missing is brought once.
+func TestMuchIsThere(t *testing.T) {
+	for _, method := range methods {
+		for _, c := range []struct {
+			name   string
+			there  []string
+			script bool
+			code   string
+			note   string
+		}{
+			{name: "few", there: ids(3, 8)},
+			{name: "all", there: ids(0, 90)},
+			{name: "all but few", there: append(ids(0, 40), ids(45, 90)...)},
+			{name: "half", there: ids(20, 65), note: "through this machine"},
+			{name: "all but few, script", there: append(ids(0, 40), ids(45, 90)...), script: true},
+			{name: "half, script", there: ids(20, 65), script: true, code: "too_much_there"},
+		} {
+			if c.script && method == "stream" {
+				continue
+			}
+			t.Run(method+" "+c.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newPair(t, providertest.Options{}).world
+					must(t, w.target, "PUT", "/_index_template/much", object{"index_patterns": []string{"much"}, "priority": 904, "data_stream": object{}})
+					dated(t, w.admin, "much-from", ids(0, 90)...)
+					dated(t, w.target, "much", c.there...)
+					must(t, w.target, "POST", "/much/_rollover", nil)
+					longest := 0
+					watch := func(c providers.Cluster) providers.Cluster {
+						return &faulty{Cluster: c, do: func(r providers.Request, _ int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+							if strings.Contains(string(r.Body), "must_not") || strings.HasPrefix(r.Path, "/_reindex") {
+								longest = max(longest, strings.Count(string(r.Body), "ü"))
+							}
+							return pass()
+						}}
+					}
+					w.source, w.target = watch(w.source), watch(scriptless{w.target})
+					b := with(with(full(copying("much-from", "much")), "", "method", cty.StringVal(method)), "dest", "existing", cty.StringVal("keep"))
+					if c.script {
+						b = with(b, "", "script", cty.ObjectVal(map[string]cty.Value{"source": cty.StringVal("ctx._source.x = 1")}))
+					}
+					task := b.task(t, w.clusters()) // one range
+					task.listed = 20 * len(`"d 00/ü",`)
+					if c.script {
+						task.listed /= mostListedMore / mostListed
+					}
+					j := newJournal()
+					_, sum, err := task.Run(t.Context(), j)
+					if got := code(err); got != c.code {
+						t.Fatalf("%q (%v), want %q", got, err, c.code)
+					}
+					if longest > 20 {
+						t.Errorf("a query lists %d ids", longest)
+					}
+					if c.code != "" {
+						return
+					}
+					must(t, w.target, "POST", "/much/_refresh", nil)
+					if n, err := count(t.Context(), w.target, "much", -1, nil); err != nil || n != 90 {
+						t.Errorf("%d documents, %v", n, err)
+					}
+					if d, err := readDone(sum); err != nil || d.Result.Conflicts != int64(len(c.there)) || d.Result.Read != 90 {
+						t.Errorf("%+v %v", d.Result, err)
+					}
+					if notes := strings.Join(j.notes, "\n"); method == "reindex" && strings.Contains(notes, "through this machine") != (c.note != "") {
+						t.Error(notes)
 					}
 				})
 			})

@@ -66,7 +66,15 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 			return &trouble{what: gaveUp, unit: u, index: x.Name}
 		}
 		var query any
-		if err := s.patiently(ctx, func() (err error) { query, err = s.rest(ctx, x, u); return err }); err != nil {
+		var left sift
+		var told func()
+		err := s.patiently(ctx, func() (err error) {
+			if query, err = s.whole(ctx, x, u); err == nil {
+				left, told, err = s.sifter(ctx, x, u)
+			}
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		if err := s.j.Append(record{What: wroteBegin, Unit: u.id, Size: size, There: u.there}); err != nil {
@@ -76,13 +84,14 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		s.l.begins(u)
 		u.task, u.suspect, u.others = "", false, nil
 		s.mu.Unlock()
-		got, err := s.pump(ctx, u, x, query, size, alone)
+		got, err := s.pump(ctx, u, x, query, size, alone, left)
 		u.resent = got.resent
 		var t *trouble
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
+			told()
 			if err := s.ended(ctx, u, x, got.counts, got.letters); !errors.Is(err, errSuspect) {
 				return err
 			}
@@ -190,7 +199,7 @@ func (r *run) end(u *unit, c counts, left refusedDocs) error {
 
 // pump reads a range and writes it, both at the same time. It returns when all
 // of it is acknowledged, or when it cannot be.
-func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any, size int, alone bool) (tally, error) {
+func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any, size int, alone bool, left sift) (tally, error) {
 	from, err := s.openFor(ctx, x, query, s.keep())
 	if err != nil {
 		return tally{}, err
@@ -218,8 +227,21 @@ func (s *streamer) pump(ctx context.Context, u *unit, x *sourceIndex, query any,
 		return nil
 	}
 	g, inner := errgroup.WithContext(ctx)
+	if wanted := left; wanted != nil {
+		left = func(ctx context.Context, hits []rawHit) ([]rawHit, error) {
+			kept, err := wanted(ctx, hits)
+			if err != nil {
+				return nil, err
+			}
+			there := int64(len(hits) - len(kept)) // as if it had been sent
+			mu.Lock()
+			got.Total += there
+			mu.Unlock()
+			return kept, seen(tally{counts: counts{Conflicts: there}})
+		}
+	}
 	g.Go(func() error {
-		return s.pages(inner, from, x, size, alone, func(b *batch, held int64) {
+		return s.pages(inner, from, x, size, alone, left, func(b *batch, held int64) {
 			mu.Lock()
 			got.Total += int64(b.len())
 			mu.Unlock()
@@ -247,7 +269,7 @@ var errRefused = errors.New("the destination takes hardly any document")
 // alone: one document is more than a page may be. Where that was found by a
 // scroll, whose pages cannot be asked for again, it is so from the beginning,
 // and to the end: it may be anywhere.
-func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size int, alone bool, take func(b *batch, held int64)) error {
+func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size int, alone bool, left sift, take func(b *batch, held int64)) error {
 	most := s.mostStreamed(x)
 	create, external := s.createOnly(s.dest), s.external(s.dest)
 	always := alone
@@ -282,6 +304,17 @@ func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size 
 			s.memory.Release(held)
 			return err
 		}
+		read += int64(len(p.hits))
+		if left != nil {
+			if p.hits, err = left(ctx, p.hits); err != nil || len(p.hits) == 0 {
+				s.memory.Release(held)
+				if err != nil {
+					return err
+				}
+				alone = false
+				continue
+			}
+		}
 		bytes := 0
 		for _, h := range p.hits {
 			bytes += len(h.id) + len(h.routing) + len(h.version) + len(h.source) + actionBytes
@@ -290,7 +323,6 @@ func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size 
 		for _, h := range p.hits {
 			b.add(h, create, external)
 		}
-		read += int64(b.len())
 		keep := min(held, int64(bytes))
 		s.memory.Release(held - keep)
 		take(b, keep)
