@@ -767,3 +767,54 @@ func TestStreamThrottled(t *testing.T) {
 		})
 	}
 }
+
+// What goes through a network is compressed in both directions, what stays on
+// this machine is not.
+func TestStreamCompresses(t *testing.T) {
+	for _, c := range []struct {
+		host string
+		want bool
+	}{{"far", true}, {"127.0.0.1", false}, {"127.8.0.1", false}, {"[::1]", false}, {"localhost", false}, {"10.0.0.1", true}} {
+		t.Run(c.host, func(t *testing.T) {
+			inFakes(t, func(t *testing.T, w fakeWorld) {
+				const name = "str-small"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 10)...)
+				var net providertest.Network
+				var mu sync.Mutex
+				bulks, reads := 0, 0
+				reach := func(name, port string, f *providertest.Fake) providers.Cluster {
+					net.Join(c.host+port, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+						mu.Lock()
+						switch sent, wanted := r.Header.Get("Content-Encoding") == "gzip", r.Header.Get("Accept-Encoding") == "gzip"; {
+						case isBulk(r):
+							bulks++
+							if sent != c.want {
+								t.Errorf("bulk to %s: %v", c.host, r.Header)
+							}
+						case r.URL.Path == "/_search": // of a point in time
+							reads++
+							if sent != c.want || wanted != c.want {
+								t.Errorf("read from %s: %v", c.host, r.Header)
+							}
+						}
+						mu.Unlock()
+						f.ServeHTTP(rw, r)
+					}))
+					out, err := elasticsearch.Connect(providers.ClusterConfig{Name: name, Endpoint: "http://" + c.host + port}, net.Transport())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return out
+				}
+				w.source, w.target = reach("source", ":9202", w.from), reach("target", ":9201", w.to)
+				if _, _, err := streaming(name, name).task(t, w.clusters()).Run(t.Context(), newJournal()); err != nil {
+					t.Fatal(err)
+				}
+				if bulks == 0 || reads == 0 {
+					t.Errorf("%d bulk requests, %d reads", bulks, reads)
+				}
+			})
+		})
+	}
+}
