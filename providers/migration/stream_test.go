@@ -818,3 +818,56 @@ func TestStreamCompresses(t *testing.T) {
 		})
 	}
 }
+
+// What one range was read from is lost: it begins again, and no other does.
+func TestStreamLosesOneReader(t *testing.T) {
+	for _, c := range []struct {
+		version, path string
+		nth           int
+	}{{"", "/_search", 7}, {"6.8.23", "/_search/scroll", 5}} {
+		t.Run(c.version, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newFakeWorld(t, providertest.Options{Version: c.version})
+				const name = "str-one-lost"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 60)...)
+				task := fineTask(t, w.world, streaming(name, name))
+				task.size, task.concurrency = 3, 3
+				seen := 0
+				w.from.Fault(func(r *http.Request) providertest.Fault {
+					if r.Method != "POST" || r.URL.Path != c.path {
+						return providertest.Fault{}
+					}
+					if seen++; seen != c.nth {
+						return providertest.Fault{}
+					}
+					return providertest.Fault{Status: 404, Body: `{"error":{"root_cause":[{"type":"search_context_missing_exception","reason":"No search context found for id [7]"}],"type":"search_phase_execution_exception","reason":"all shards failed"},"status":404}`}
+				})
+				j := newJournal()
+				var mu sync.Mutex
+				begun := map[string]int{}
+				j.at = func(r record) {
+					mu.Lock()
+					defer mu.Unlock()
+					if r.What == wroteBegin {
+						begun[r.Unit]++
+					}
+				}
+				result, _, err := task.Run(t.Context(), j)
+				if err != nil || result.Read != 60 || result.Created+result.Conflicts != 60 {
+					t.Errorf("%+v %v", result, err)
+				}
+				again := 0
+				for _, n := range begun {
+					again += n - 1
+				}
+				if len(begun) < 4 || again != 1 {
+					t.Errorf("begun %v, want one of several twice", begun)
+				}
+				if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, name)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
