@@ -73,7 +73,8 @@ type DeadLetter struct {
 	CausedBy string `json:"caused_by,omitempty"`
 	Field    string `json:"field,omitempty"`
 	Advice   string `json:"advice,omitempty"`
-	// Source is missing where the document could not be found any more.
+	// Source is missing where the document could not be found any more, and
+	// where the contents of refused documents are too large to keep all of them.
 	Source JSON `json:"source,omitempty"`
 }
 

@@ -58,10 +58,11 @@ func (s *streamer) streamed(x *sourceIndex, refused []refusal) []providers.DeadL
 
 // bury hands refused documents to the journal, if it keeps them. A range that
 // starts again, and the tail pass, meet them again. What is left in memory has
-// no contents.
+// no contents, and a letter beyond so many bytes in a run has none either.
 func (r *run) bury(ds []providers.DeadLetter) error {
 	letters, ok := r.j.(providers.DeadLetters)
 	if ok && len(ds) > 0 {
+		r.boundContents(ds)
 		if err := letters.Refused(ds); err != nil {
 			return err
 		}
@@ -70,6 +71,26 @@ func (r *run) bury(ds []providers.DeadLetter) error {
 		ds[i].Source = nil
 	}
 	return nil
+}
+
+// boundContents leaves out contents once a run has kept enough of them.
+func (r *run) boundContents(ds []providers.DeadLetter) {
+	r.mu.Lock()
+	less := false
+	for i := range ds {
+		if n := int64(len(ds[i].Source)); r.kept+n <= r.sizes.kept {
+			r.kept += n
+		} else {
+			ds[i].Source, less = nil, true
+		}
+	}
+	tell := less && !r.toldKept
+	r.toldKept = r.toldKept || less
+	r.mu.Unlock()
+	if tell { // not under the lock: the journal asks what to keep under its own
+		r.j.Note(fmt.Sprintf("Refused documents are large or many: contents are kept of no more than %s in a run. Of the others id and reason are kept, and \"esmig retry\" reads all of them from %s again.",
+			humanize.IBytes(uint64(r.sizes.kept)), r.srcName))
+	}
 }
 
 // byStream copies a range in which documents are refused: a reindex ends with

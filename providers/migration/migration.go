@@ -189,7 +189,7 @@ func newTask(in providers.Instance) (*task, error) {
 		requestsPerSecond: number("", "requests_per_second", 0.001, 1e9),
 		concurrency:       int(number("", "concurrency", 1, 1000)),
 		maxRefused:        int(number("", "max_refused", 0, mostLeft)),
-		small:             smallIndex, big: bigRange, heavy: heavyRange, opened: mostOpened, fetched: mostFetched, listed: mostListed, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight},
+		small:             smallIndex, big: bigRange, heavy: heavyRange, opened: mostOpened, fetched: mostFetched, listed: mostListed, sizes: sizes{bulk: bulkBytes, limit: pageLimit, inFlight: mostInFlight, kept: mostKept},
 	}
 	t.addr = in.Addr
 	t.src, t.dst = in.Clusters[t.srcName], in.Clusters[t.dstName]

@@ -315,6 +315,48 @@ func TestDeadLetter(t *testing.T) {
 	}
 }
 
+// Contents of refused documents are kept up to a number of bytes, whatever the
+// number of documents; who they are and why they are refused always is.
+func TestDeadLettersBounded(t *testing.T) {
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				const name = "mig-letters"
+				bad := refusing(t, w, name)
+				k := leaving(t, w, name, method, 9)
+				k.sizes.kept = 60 // two of 25 bytes, or one and one of 16
+				j := &hand{memJournal: newJournal()}
+				if _, sum, err := k.Run(t.Context(), j); err != nil || len(leftIDs(t, sum)) != 3 {
+					t.Fatal(err)
+				}
+				bytes, got := 0, map[string]bool{}
+				for _, d := range j.letters {
+					bytes += len(d.Source)
+					got[d.ID] = true
+					if d.Reason == "" || d.Field == "" {
+						t.Errorf("%+v", d)
+					}
+				}
+				if bytes == 0 || bytes > 60 {
+					t.Errorf("%d bytes are kept", bytes)
+				}
+				if diff := cmp.Diff(bad, slices.Sorted(maps.Keys(got))); diff != "" {
+					t.Error(diff)
+				}
+				told := 0
+				for _, s := range j.notes {
+					if strings.Contains(s, "contents are kept of no more") {
+						told++
+					}
+				}
+				if told != 1 {
+					t.Errorf("notes %q", j.notes)
+				}
+			})
+		})
+	}
+}
+
 // scriptless is a destination that runs no script: the fake has none, and what
 // the script does is not looked at.
 type scriptless struct{ providers.Cluster }

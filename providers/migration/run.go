@@ -38,7 +38,10 @@ type run struct {
 	last    time.Time // of the last progress
 	// rejections are those of this run, also of what has ended.
 	rejections int64
-	stop       bool
+	// kept is how many bytes of refused documents have gone to the journal.
+	kept     int64
+	toldKept bool
+	stop     bool
 	// paused is what the user was told last.
 	paused bool
 	fault  trouble

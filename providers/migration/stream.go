@@ -27,6 +27,9 @@ const (
 	mostDocuments = 10_000
 	// mostRefused ends a range in which nearly nothing is taken.
 	mostRefused = 1000
+	// mostKept bounds the contents of refused documents that one run keeps, in
+	// bytes: the file of them is read as a whole.
+	mostKept = 16 << 20
 )
 
 // streamer copies through this process: it reads pages of the source and writes
@@ -40,7 +43,7 @@ type streamer struct {
 }
 
 // sizes are the constants above; tests take smaller ones.
-type sizes struct{ bulk, limit, inFlight int64 }
+type sizes struct{ bulk, limit, inFlight, kept int64 }
 
 func newStreamer(r *run) *streamer {
 	s := &streamer{run: r, gate: newGate(max(2, min(2*r.together, 64)), max(2, min(2*r.together, 64))), speed: newSpeed(r.rate), sizes: r.sizes}

@@ -600,7 +600,7 @@ func TestStreamMemory(t *testing.T) {
 				w.target = &counting{w.target, &now, &most, &mu, false}
 				task := fineTask(t, w.world, streaming(name, name))
 				task.concurrency = 8
-				task.sizes = sizes{bulk: 10_000, limit: 20_000, inFlight: 96_000}
+				task.sizes = sizes{bulk: 10_000, limit: 20_000, inFlight: 96_000, kept: mostKept}
 				result, _, err := task.Run(t.Context(), newJournal())
 				if err != nil {
 					t.Fatal(err)
