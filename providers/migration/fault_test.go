@@ -259,6 +259,56 @@ func TestAwayForGood(t *testing.T) {
 	}
 }
 
+// A task that a node has handed on before it left goes on under another id, by
+// which it is asked for where the server does not do that itself. Where that is
+// not known either the range begins again.
+func TestRelocated(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprint(known), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newPair(t, providertest.Options{}).world
+				const name = "mig-relocated"
+				w.fresh(t, name, 1)
+				put(t, w.admin, name, 1, ids(0, 20)...)
+				target, asked := w.target, 0
+				w.target = &faulty{Cluster: target, do: func(r providers.Request, n int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+					id, ok := strings.CutPrefix(r.Path, "/_tasks/")
+					switch {
+					case !ok || r.Method != "GET" || !known && n > 4:
+						return pass()
+					case strings.HasPrefix(id, "moved-"):
+						if asked++; !known {
+							return nil, fmt.Errorf("unknown: %w", providers.ErrNotFound)
+						}
+						r.Path = "/_tasks/" + strings.TrimPrefix(id, "moved-")
+						return target.Do(t.Context(), r)
+					}
+					id, _ = url.PathUnescape(id)
+					return providers.JSON(`{"completed":true,"task":{"status":{"total":3,"created":1}},"error":{"type":"task_relocated_exception","reason":"Task was relocated","original_task_id":"` +
+						id + `","relocated_task_id":"moved-` + id + `"}}`), nil
+				}}
+				k := fineTask(t, w, copying(name, name))
+				k.concurrency = 1
+				j, begun := newJournal(), map[string]int{}
+				j.at = func(r record) {
+					if r.What == wroteBegin {
+						begun[r.Unit]++
+					}
+				}
+				if _, _, err := k.Run(t.Context(), j); err != nil {
+					t.Fatal(err)
+				}
+				if asked == 0 || known != (begun["0.0"] == 1) {
+					t.Errorf("asked %d times, begun %v", asked, begun)
+				}
+				if diff := cmp.Diff(contents(t, w.admin, name), contents(t, target, name)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
 // Patience is counted in time, however long each request takes to fail.
 func TestPatienceIsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package migration
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -139,19 +140,42 @@ func (t *task) start(ctx context.Context, on providers.Cluster, body providers.J
 	return a.Task, nil
 }
 
-// look asks for a task. ErrNotFound: the server does not know it (any more), or
-// knows another one by this id.
+// look asks for a task, wherever it runs by now. ErrNotFound: the server does not
+// know it (any more), or knows another one by this id.
 func (t *task) look(ctx context.Context, id, opaque string, info providers.Info) (taskAnswer, error) {
 	path := "/_tasks/"
 	if info.Flavor == providers.Serverless {
 		path = "/_reindex/"
 	}
-	var a taskAnswer
-	err := get(ctx, t.dst, path+url.PathEscape(id), nil, &a)
-	if err == nil && !sentAs(a.Task.Headers, opaque) {
-		return taskAnswer{}, fmt.Errorf("task %s of %s is another one by now: %w", id, t.dstName, providers.ErrNotFound)
+	for hops := 0; ; hops++ {
+		var a taskAnswer
+		err := get(ctx, t.dst, path+url.PathEscape(id), nil, &a)
+		if err == nil && !sentAs(a.Task.Headers, opaque) {
+			return taskAnswer{}, fmt.Errorf("task %s of %s is another one by now: %w", id, t.dstName, providers.ErrNotFound)
+		}
+		to := a.relocated()
+		if err != nil || to == "" || hops == mostHops {
+			return a, err
+		}
+		id = to
 	}
-	return a, err
+}
+
+// mostHops is over how many nodes a task is followed in one look.
+const mostHops = 10
+
+// relocated is the id under which a task goes on that its node has handed on
+// before it left; empty: it was not. A server follows that itself, but answers so
+// when it does not find the task there.
+func (a taskAnswer) relocated() string {
+	var e struct {
+		Type string `json:"type"`
+		To   string `json:"relocated_task_id"`
+	}
+	if !a.Completed || json.Unmarshal(a.Error, &e) != nil || e.Type != "task_relocated_exception" {
+		return ""
+	}
+	return e.To
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -84,7 +84,7 @@ func (t *trouble) failed() (n int64) {
 var transient = []string{"es_rejected_execution_exception", "circuit_breaking_exception", "connect_exception",
 	"connection_closed_exception", "socket_timeout_exception", "node_closed_exception", "node_not_connected_exception",
 	"search_context_missing_exception", "no_shard_available_action_exception", "unavailable_shards_exception",
-	"process_cluster_event_timeout_exception", "search_phase_execution_exception"}
+	"process_cluster_event_timeout_exception", "search_phase_execution_exception", "task_relocated_exception"}
 
 func isTransient(e *elasticsearch.Error) bool {
 	for p := e; p != nil; p = p.Remote {
