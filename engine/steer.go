@@ -25,7 +25,7 @@ type MigrationStatus struct {
 	Dest    string            `json:"dest"`
 	Phase   state.Phase       `json:"phase,omitempty"` // empty: not begun
 	Control providers.Control `json:"control"`
-	// Status is what journal and servers say; only while it is copied.
+	// Status is what journal and servers say; only while it is copied or verified.
 	Status   *providers.Status       `json:"status,omitempty"`
 	Verified *providers.Verification `json:"verified,omitempty"`
 	Refused  []providers.Refusal     `json:"refused,omitempty"` // what a finished one leaves behind
@@ -67,7 +67,7 @@ func (e *Engine) migrationStatus(ctx context.Context, n *node, c providers.Contr
 	if n.obj != nil {
 		m.Phase, m.Refused = n.obj.Phase, n.obj.Refused
 	}
-	if t, ok := n.task.(providers.Steerable); ok && m.Phase == state.PhaseRunning {
+	if t, ok := n.task.(providers.Steerable); ok && (m.Phase == state.PhaseRunning || m.Phase == state.PhaseCopied && running) {
 		s, err := t.Status(ctx, e.journal(n))
 		if err != nil {
 			m.Trouble = e.secrets.text(err.Error())
@@ -125,6 +125,8 @@ func next(m MigrationStatus, running bool) string {
 		return "ranges are copied, then it is verified"
 	case m.Phase == state.PhaseRunning:
 		return `nobody is at it; "esmig apply" goes on where it stopped`
+	case m.Phase == state.PhaseCopied && running && m.Status != nil && m.Status.Ranges > 0:
+		return "what was refused is sent again, then it is verified"
 	case m.Phase == state.PhaseCopied && running:
 		return "is being verified, or waits for that"
 	case m.Phase == state.PhaseCopied && m.Verified != nil:
@@ -148,7 +150,8 @@ type Steering struct {
 type Steered struct {
 	Addr    providers.Addr    `json:"address"`
 	Control providers.Control `json:"control"`
-	Tasks   int               `json:"tasks"` // running ones that were told
+	Tasks   int               `json:"tasks"`            // running ones that were told
+	Copied  bool              `json:"copied,omitempty"` // it is the verification that is steered
 	Trouble string            `json:"trouble,omitempty"`
 }
 
@@ -184,7 +187,7 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 				c.RequestsPerSecond = *s.RequestsPerSecond
 			}
 			all[n.addr] = c
-			out[i] = Steered{Addr: n.addr, Control: c}
+			out[i] = Steered{Addr: n.addr, Control: c, Copied: n.obj != nil && n.obj.Phase == state.PhaseCopied}
 		}
 	})
 	if err != nil {

@@ -346,6 +346,9 @@ type Status struct {
 	Refused       int64        `json:"refused,omitempty"` // documents that the destination did not take
 	PerSecond     float64      `json:"per_second"`        // documents, of the running tasks
 	Tasks         []ServerTask `json:"tasks"`
+	// Compared pieces, of both sides, are what a full verification of many
+	// documents has added up so far.
+	Compared int `json:"pieces_compared,omitempty"`
 }
 
 // ServerTask is a range that a server copies by itself.

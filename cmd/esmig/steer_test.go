@@ -357,6 +357,7 @@ func TestThrottleStream(t *testing.T) {
 		if d := s.docs(); d < 5 || d > 15 {
 			t.Errorf("%d documents after 10 seconds", d)
 		}
+		other.want(exitDone, "the apply that runs shows the speed", "status")
 		other.want(exitDone, "", "throttle", "10", "migration.m")
 		if out, code := wait(); code != exitDone || s.docs() != 80 {
 			t.Fatalf("%d documents, %s", s.docs(), out)
@@ -383,7 +384,7 @@ func TestSteerVerification(t *testing.T) {
 		}
 		out, _ := other.run("status")
 		has(t, out, "is being verified", "throttled to 10/s")
-		other.want(exitDone, "migration.m is paused", "pause")
+		other.want(exitDone, "migration.m is paused: nothing more is compared.", "pause")
 		requests := len(s.target.Requests())
 		time.Sleep(10 * time.Minute)
 		if n := len(s.target.Requests()) - requests; n > 5 {
@@ -391,7 +392,7 @@ func TestSteerVerification(t *testing.T) {
 		}
 		out, _ = other.run("status")
 		has(t, out, `paused until "esmig resume migration.m"`)
-		other.want(exitDone, "migration.m copies up to 20", "throttle", "20", "migration.m")
+		other.want(exitDone, "migration.m compares up to 20 documents per second.\n", "throttle", "20", "migration.m")
 		other.want(exitDone, "migration.m is not paused", "resume", "migration.m")
 		out, code := wait()
 		if code != exitDone || strings.Count(out, "migration.m: Paused:") != 1 || strings.Count(out, "No longer paused.") != 1 {

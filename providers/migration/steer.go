@@ -232,6 +232,7 @@ func (a attempts) alive(i int) bool { return a.units[i].task != "" && !a.answers
 // Status implements providers.Steerable.
 func (t *task) Status(ctx context.Context, j providers.Journal) (providers.Status, error) {
 	a, err := t.survey(ctx, j)
+	kept, keptErr := keptSums(j)
 	s := providers.Status{Ranges: len(a.ledger.units) + len(a.tails), Tasks: []providers.ServerTask{}}
 	byUnit := map[*unit]int{}
 	for i, u := range a.units {
@@ -269,7 +270,12 @@ func (t *task) Status(ctx context.Context, j providers.Journal) (providers.Statu
 			s.RangesOpen++
 		}
 	})
-	return s, err
+	for _, rs := range kept {
+		for _, r := range rs {
+			s.Compared += len(r.Pieces)
+		}
+	}
+	return s, cmp.Or(err, keptErr)
 }
 
 // Throttle implements providers.Steerable.

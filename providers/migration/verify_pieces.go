@@ -319,7 +319,9 @@ func (s *side) work(parent context.Context, f func(ctx context.Context, p *part,
 					return err
 				}
 				begin := time.Now()
-				if err := f(ctx, p, n); err != nil {
+				if err := f(ctx, p, n); errors.Is(err, errKept) {
+					return nil
+				} else if err != nil {
 					return err
 				}
 				return s.steered.pace(ctx, begin, c.documents, together, s.requestsPerSecond)
@@ -340,6 +342,9 @@ type sumRecord struct {
 	Pieces []int  `json:"pieces"`
 	Sums   *sums  `json:"sums"`
 }
+
+// errKept: a piece was not read, so that there is nothing to wait for.
+var errKept = errors.New("kept")
 
 const wroteDigest = "digest"
 
@@ -402,7 +407,7 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 	}
 	err := s.work(ctx, func(ctx context.Context, p *part, n int) error {
 		if have[p][n] {
-			return nil
+			return errKept
 		}
 		one, _, err := s.digests(ctx, p, p.pieces[n], digestParams{})
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/esmig/esmig/engine"
 	"github.com/esmig/esmig/providers"
+	"github.com/esmig/esmig/state"
 )
 
 // Status draws how far all migrations are.
@@ -28,16 +29,18 @@ func Status(w io.Writer, s *engine.Status, o Options) {
 	}
 	for _, m := range s.Migrations {
 		p.gap()
-		p.migration(m)
+		p.migration(m, s.Running != nil)
 	}
 }
 
-func (p *printer) migration(m engine.MigrationStatus) {
+func (p *printer) migration(m engine.MigrationStatus, running bool) {
 	p.line(p.paint(p.bold, p.address(m.Addr)), cleanf("%s → %s", m.Source, m.Dest))
 	refused := providers.RefusedDocuments(m.Refused)
-	if s := m.Status; s != nil {
-		p.progress(*s)
+	if s := m.Status; s != nil && (m.Phase == state.PhaseRunning || s.Ranges > 0) {
+		p.progress(*s, running)
 		refused = s.Refused
+	} else if s != nil && s.Compared > 0 {
+		p.wrapped(4, count(int64(s.Compared), "piece")+" of the two sides compared")
 	}
 	if refused > 0 {
 		p.wrapped(4, count(refused, "document")+" refused by the destination, kept as dead letters")
@@ -64,7 +67,7 @@ func (p *printer) migration(m engine.MigrationStatus) {
 	p.line("    next: ", clean(m.Next)) // not wrapped: it may be copied
 }
 
-func (p *printer) progress(s providers.Status) {
+func (p *printer) progress(s providers.Status, running bool) {
 	if s.Ranges == 0 {
 		p.wrapped(4, "not cut into ranges yet")
 		return
@@ -72,6 +75,8 @@ func (p *printer) progress(s providers.Status) {
 	parts := []string{fmt.Sprintf("%s of %s", humanize.Comma(s.Done), count(s.Total, "document"))}
 	if s.PerSecond >= 1 {
 		parts = append(parts, speed(s.PerSecond), "ETA "+about(float64(max(s.Total-s.Done, 0))/s.PerSecond))
+	} else if running && s.RangesBegun > 0 && s.RangesRunning == 0 {
+		parts = append(parts, "the apply that runs shows the speed") // documents pass through it
 	}
 	p.wrapped(4, strings.Join(parts, "   "))
 	parts = []string{fmt.Sprintf("%d of %s done", s.RangesDone, count(s.Ranges, "range"))}
