@@ -144,6 +144,9 @@ func next(m MigrationStatus, running bool) string {
 type Steering struct {
 	Paused            *bool
 	RequestsPerSecond *float64 // 0: as the block says
+	// Verifying: an esmig verify or repair runs, which finished migrations that
+	// are named may be part of.
+	Verifying bool
 }
 
 // Steered is one migration that was steered.
@@ -170,8 +173,13 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 				Detail: "No migration was begun that is not done. Name one to say beforehand how it is to run; esmig status shows what there is."}
 		}
 	}
+	controls, err := e.Store.Controls()
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range nodes {
-		if n.obj != nil && !under(n) {
+		_, steered := controls[n.addr] // by a verification that was stopped
+		if n.obj != nil && !under(n) && !steered && !(s.Verifying && verifies(n.obj.Declared)) {
 			return nil, Diagnostic{Severity: providers.SeverityError, Code: "copied", Addr: n.addr.String(), Summary: "Migration is finished already",
 				Detail: fmt.Sprintf("%s is not under way: it is copied, and verified if it wants to be.", n.addr)}
 		}
@@ -187,7 +195,7 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 				c.RequestsPerSecond = *s.RequestsPerSecond
 			}
 			all[n.addr] = c
-			out[i] = Steered{Addr: n.addr, Control: c, Copied: n.obj != nil && n.obj.Phase == state.PhaseCopied}
+			out[i] = Steered{Addr: n.addr, Control: c, Copied: n.obj != nil && n.obj.Phase != state.PhaseRunning}
 		}
 	})
 	if err != nil {

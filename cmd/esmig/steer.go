@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/esmig/esmig/engine"
+	"github.com/esmig/esmig/state"
 )
 
 func pauseCommand(w World) *cli.Command {
@@ -98,6 +99,9 @@ func (k *command) steer(args []string, s engine.Steering) ([]engine.Steered, err
 	e, _, err := k.open("")
 	if err != nil {
 		return nil, err
+	}
+	if i, held := state.Holder(k.FS, join(k.dir, e.Config.Settings.StatePath)); held {
+		s.Verifying = i.Operation == "verify" || i.Operation == "repair"
 	}
 	k.begun = true // "nothing has been changed" may be wrong from here on
 	return e.Steer(k.flags.Context, addrs, s)

@@ -408,6 +408,31 @@ func TestSteerVerification(t *testing.T) {
 	})
 }
 
+// TestSteerVerify: esmig verify, too, is paused and throttled, by the address.
+func TestSteerVerify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 1, "stream")
+		s.compareAll()
+		s.want(exitDone, "80 of 80 identical", "apply", "-auto-approve")
+		other := s.other()
+		s.target.Fault(func(*http.Request) providertest.Fault { return providertest.Fault{Delay: time.Second} })
+		done := make(chan int)
+		begin := time.Now()
+		go func() {
+			_, code := s.run("verify")
+			done <- code
+		}()
+		time.Sleep(1500 * time.Millisecond)
+		other.want(exitError, "No migration is under way", "pause")
+		other.want(exitDone, "nothing more is compared", "pause", "migration.m")
+		time.Sleep(5 * time.Minute)
+		other.want(exitDone, "is not paused", "resume", "migration.m")
+		if code := <-done; code != exitDone || time.Since(begin) < 5*time.Minute || s.controlled() {
+			t.Errorf("exit code %d after %v; controlled: %v", code, time.Since(begin), s.controlled())
+		}
+	})
+}
+
 func TestInterrupt(t *testing.T) {
 	for _, c := range []struct {
 		name, flag, typed string
