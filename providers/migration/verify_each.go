@@ -7,8 +7,12 @@ import (
 	"sync"
 )
 
-// oneWayStep documents are looked up together.
-const oneWayStep = 10_000
+const (
+	// oneWayStep documents are looked up together.
+	oneWayStep = 10_000
+	// mostLists such lists of both sides are held at the same time, of some MB.
+	mostLists = 16
+)
 
 // oneWay looks for each document of the source on the destination. What else
 // is there is not looked at, but for second ones of these documents.
@@ -18,7 +22,7 @@ func (c *comparison) oneWay(ctx context.Context) error {
 	seen := map[*part]int64{}
 	var suspects []digested
 	var mu sync.Mutex
-	err := c.own.work(ctx, func(ctx context.Context, p *part, n int) error {
+	err := c.own.work(ctx, min(c.own.together, mostLists), func(ctx context.Context, p *part, n int) error {
 		return c.own.windows(p, p.pieces[n], func(w piece) error {
 			_, from, err := c.own.digests(ctx, p, w, digestParams{List: true})
 			if err != nil || len(from) == 0 {
@@ -76,7 +80,7 @@ func (c *comparison) otherWay(ctx context.Context) error {
 	c.start(dest)
 	var suspects []digested
 	var mu sync.Mutex
-	err := dest.work(ctx, func(ctx context.Context, p *part, n int) error {
+	err := dest.work(ctx, min(dest.together, mostLists), func(ctx context.Context, p *part, n int) error {
 		return dest.windows(p, p.pieces[n], func(w piece) error {
 			_, here, err := dest.digests(ctx, p, w, digestParams{List: true})
 			if err != nil || len(here) == 0 {

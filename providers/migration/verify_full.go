@@ -118,12 +118,12 @@ func (c *comparison) prepare(ctx context.Context, contents bool, leftOut []strin
 	for _, x := range c.d.Indices {
 		bytes, documents = bytes+x.Bytes, documents+x.Documents
 	}
-	sides, steered := append(slices.Clone(c.sources), c.dest), &verifying{j: c.j}
+	sides, steered, held := append(slices.Clone(c.sources), c.dest), &verifying{j: c.j}, newMemory(c.sizes)
 	if err := steered.hold(ctx); err != nil {
 		return err
 	}
 	return each(ctx, len(sides), func(ctx context.Context, i int) error {
-		sides[i].contents, sides[i].note, sides[i].steered = contents, c.j.Note, steered
+		sides[i].contents, sides[i].note, sides[i].steered, sides[i].memory = contents, c.j.Note, steered, held
 		sides[i].leaveOut(leftOut)
 		return sides[i].cutPieces(ctx, bytes/max(1, documents))
 	})

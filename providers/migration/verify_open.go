@@ -309,7 +309,7 @@ func sameDigest(a, b any) bool {
 
 // withoutContents is the same side, of which ids are wanted only.
 func (s *side) withoutContents() *side {
-	return &side{task: s.task, title: s.title, run: s.run, parts: s.parts, note: s.note, steered: s.steered}
+	return &side{task: s.task, title: s.title, run: s.run, parts: s.parts, note: s.note, steered: s.steered, memory: s.memory}
 }
 
 // withContents is the same side, to be looked up with contents.

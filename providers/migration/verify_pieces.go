@@ -42,6 +42,8 @@ type side struct {
 	steered  *verifying
 	// What the cluster can do, as far as is known.
 	aggregates, runtime, scripts atomic.Bool
+	memory                       *memory
+	hitBytes                     atomic.Int64 // of a hit of the last page; 0: not known
 	// few: ids and digests of all documents may pass through esmig.
 	few bool
 	// What a source's destination has refused, and what of it is left behind.
@@ -299,14 +301,14 @@ func refusesScript(err error) bool {
 		(e.Status == 400 || e.Status == 500 || notImplemented(err))
 }
 
-// work runs f for each piece of a side, some at a time and not faster than the
-// user wants.
-func (s *side) work(parent context.Context, f func(ctx context.Context, p *part, n int) error) error {
+// work runs f for each piece of a side, at most so many at a time and not faster
+// than the user wants.
+func (s *side) work(parent context.Context, most int, f func(ctx context.Context, p *part, n int) error) error {
 	pieces := 0
 	for _, p := range s.parts {
 		pieces += len(p.pieces)
 	}
-	together := min(s.together, max(1, pieces)) // each keeps to its share of the speed
+	together := min(most, max(1, pieces)) // each keeps to its share of the speed
 	g, ctx := errgroup.WithContext(parent)
 	g.SetLimit(together)
 	for _, p := range s.parts {
@@ -405,7 +407,7 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 		pending[p] = &sumRecord{What: wroteDigest, Of: p.of, Sums: &sums{}}
 		return j.Append(r)
 	}
-	err := s.work(ctx, func(ctx context.Context, p *part, n int) error {
+	err := s.work(ctx, s.together, func(ctx context.Context, p *part, n int) error {
 		if have[p][n] {
 			return errKept
 		}
@@ -442,7 +444,7 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 func (s *side) sumsOf(ctx context.Context, params digestParams) (*sums, error) {
 	whole := &sums{}
 	var mu sync.Mutex
-	return whole, s.work(ctx, func(ctx context.Context, p *part, n int) error {
+	return whole, s.work(ctx, s.together, func(ctx context.Context, p *part, n int) error {
 		one, _, err := s.digests(ctx, p, p.pieces[n], params)
 		if err != nil {
 			return err
@@ -459,7 +461,7 @@ func (s *side) list(ctx context.Context, params digestParams) ([]digested, error
 	params.List = true
 	var out []digested
 	var mu sync.Mutex
-	return out, s.work(ctx, func(ctx context.Context, p *part, n int) error {
+	return out, s.work(ctx, s.together, func(ctx context.Context, p *part, n int) error {
 		_, list, err := s.digests(ctx, p, p.pieces[n], params)
 		if err != nil {
 			return err

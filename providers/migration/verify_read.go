@@ -5,12 +5,15 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"net/url"
 	"strconv"
 	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -24,7 +27,7 @@ func (s *side) read(ctx context.Context, p *part, c piece, query any, f func(dig
 	}
 	body := object{"query": query, "sort": []any{object{"_seq_no": "asc"}}, "track_total_hits": false}
 	for {
-		a, size, err := s.page(ctx, p.x, p.x.Name, c.shard, body)
+		a, size, err := s.page(ctx, p.x, p.x.Name, c.shard, body, 0)
 		if err != nil {
 			return err
 		}
@@ -94,9 +97,27 @@ func (s *side) askFor(body object, info providers.Info) (by *atomic.Bool) {
 	return nil
 }
 
+// hitBytes is about what a hit without contents has, as long as none was seen.
+const hitBytes = 400
+
+// memory bounds what the pages of a comparison hold, in bytes of both sides.
+type memory struct {
+	*semaphore.Weighted
+	limit, all int64 // of a page, and of all
+}
+
+func newMemory(s sizes) *memory {
+	return &memory{semaphore.NewWeighted(s.inFlight), min(s.limit, s.inFlight), s.inFlight}
+}
+
 // page asks for one page, with the digests of contents instead of contents
-// where the cluster can make them. It says what size it asked for.
-func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int, body object) (digestPage, int, error) {
+// where the cluster can make them. It says what size it asked for. ids is how
+// many documents are looked up, 0: as many as a page may have.
+//
+// Memory is asked for before a page is, by what the hits of the last one were
+// like. A page that is larger is asked for again, with fewer hits in the end; a
+// single document may be of any size, and is read alone. A lookup that is too large wraps ErrTooLarge.
+func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int, body object, ids int) (digestPage, int, error) {
 	info, err := s.src.Info(ctx)
 	if err != nil {
 		return digestPage{}, 0, err
@@ -105,23 +126,70 @@ func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int
 	if shard >= 0 {
 		q.Set("preference", "_shards:"+itoa(shard))
 	}
+	whole, alone, most := false, false, int64(math.MaxInt64) // all that a page may have, or more; hits
 	for {
 		by, size := s.askFor(body, info), s.pageSize(x)
+		hit, hits := s.hitBytes.Load(), int64(cmp.Or(ids, size))
+		if hit == 0 {
+			hit = hitBytes
+			if s.contents && by == nil {
+				hit += x.Bytes / max(1, x.Documents)
+			}
+		}
+		if ids == 0 {
+			hits = max(1, min(hits, s.memory.limit/hit, most))
+			size = int(hits)
+		}
+		held := hits*hit*5/4 + 1024
+		if s.contents && by == nil { // they differ more than hits without contents do
+			held = 2 * hits * hit
+		}
+		if held = min(held, s.memory.limit); whole {
+			held = s.memory.limit
+		}
+		limit := held
+		if alone {
+			held, limit = s.memory.all, 0
+		}
 		body["size"] = size
-		raw, err := s.src.Do(ctx, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(index) + "/_search", Query: q,
-			Body: providers.Encode(body), Repeatable: true, Timeout: digestTimeout, Compress: !onThisMachine(s.src)})
-		if by != nil && s.refused(err, by) {
+		a, n, err := s.held(ctx, held, index, by != nil, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(index) + "/_search", Query: q,
+			Body: providers.Encode(body), Repeatable: true, Timeout: digestTimeout, Compress: !onThisMachine(s.src), Limit: limit})
+		switch {
+		case by != nil && s.refused(err, by):
+			s.hitBytes.Store(0)
 			continue
-		}
-		if err != nil {
-			return digestPage{}, size, err
-		}
-		a, err := readDigests(raw, s.contents, by != nil)
-		if err != nil {
-			err = fmt.Errorf("%s answered a search on %s: %w", s.srcName, index, err)
+		case errors.Is(err, providers.ErrTooLarge) && held < s.memory.limit:
+			whole = true
+			continue
+		case errors.Is(err, providers.ErrTooLarge) && hits == 1:
+			alone = true
+			continue
+		case errors.Is(err, providers.ErrTooLarge) && ids == 0:
+			most = max(1, hits/4)
+			continue
+		case err == nil && len(a.docs) > 0:
+			s.hitBytes.Store(max(1, n/int64(len(a.docs))))
 		}
 		return a, size, err
 	}
+}
+
+// held makes one request while so much memory is kept for it, and says how
+// many bytes it brought.
+func (s *side) held(ctx context.Context, bytes int64, index string, made bool, r providers.Request) (digestPage, int64, error) {
+	if err := s.memory.Acquire(ctx, bytes); err != nil {
+		return digestPage{}, 0, err
+	}
+	defer s.memory.Release(bytes)
+	raw, err := s.src.Do(ctx, r)
+	if err != nil {
+		return digestPage{}, 0, err
+	}
+	a, err := readDigests(raw, s.contents, made)
+	if err != nil {
+		err = fmt.Errorf("%s answered a search on %s: %w", s.srcName, index, err)
+	}
+	return a, int64(len(raw)), err
 }
 
 // readDigests cuts an answer into hits and makes their digests, where the
@@ -132,6 +200,7 @@ func readDigests(raw []byte, contents, made bool) (digestPage, error) {
 	skip := func([]byte) error { _, err := c.value(); return err }
 	var err error
 	a.total, err = c.answer(skip, func() error { return a.hit(c, contents, made) })
+	a.after = bytes.Clone(a.after) // it must not keep the answer
 	return a, err
 }
 
@@ -197,7 +266,12 @@ func (s *side) readAll(ctx context.Context, p *part, query any, f func(digested)
 	}
 	defer r.close(ctx)
 	for {
+		// Pages of a scroll cannot be asked for again, and have no limit.
+		if err := s.memory.Acquire(ctx, s.memory.limit); err != nil {
+			return err
+		}
 		page, err := r.next(ctx, max(1, p.x.Size), 0)
+		s.memory.Release(s.memory.limit)
 		if err != nil || len(page.hits) == 0 {
 			return err
 		}
@@ -234,8 +308,9 @@ func (s *side) lookupDigests(ctx context.Context, ids []string) ([]digested, err
 }
 
 func (s *side) lookupDigestsIn(ctx context.Context, x *sourceIndex, index string, ids []string) ([]digested, error) {
-	a, _, err := s.page(ctx, x, index, -1, object{"query": s.selection(x, object{"ids": object{"values": ids}}), "track_total_hits": true})
-	if err != nil || a.total <= int64(len(a.docs)) {
+	a, _, err := s.page(ctx, x, index, -1, object{"query": s.selection(x, object{"ids": object{"values": ids}}), "track_total_hits": true}, len(ids))
+	tooLarge := errors.Is(err, providers.ErrTooLarge)
+	if !tooLarge && (err != nil || a.total <= int64(len(a.docs))) {
 		return a.docs, err
 	}
 	if len(ids) == 1 {

@@ -2,7 +2,6 @@ package migration
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/esmig/esmig/providers"
@@ -90,14 +89,11 @@ func (s *side) withoutRefused(ctx context.Context, from *sums) error {
 			}
 		}
 		for some := range slices.Chunk(ids, max(1, s.pageSize(p.x)/2)) {
-			a, _, err := s.page(ctx, p.x, p.x.Name, -1, object{"query": s.selection(p.x, object{"ids": object{"values": some}}), "track_total_hits": true})
+			docs, err := s.lookupDigestsIn(ctx, p.x, p.x.Name, some)
 			if err != nil {
 				return err
 			}
-			if a.total > int64(len(a.docs)) {
-				return fmt.Errorf("%s holds %d documents under %d ids, which is more than can be looked at", s.title, a.total, len(some))
-			}
-			for _, d := range a.docs {
+			for _, d := range docs {
 				if !s.left.has(hit{Index: p.x.Name, ID: d.id, Routing: d.routing}) {
 					continue
 				}
