@@ -38,7 +38,8 @@
 // Each document has a digest of 64 bits (digest.go), made by the clusters
 // (digest_painless.go) or, where they cannot, by esmig (verify_read.go). Both
 // sides are added up per bucket in pieces that the journal keeps
-// (verify_pieces.go); verify_full.go compares the sums, verify_open.go looks
-// into what differs, verify_each.go looks document by document where too much
-// does, repair.go mends it.
+// (verify_pieces.go); verify_whole.go makes sure that the pieces were all of an
+// index, verify_full.go compares the sums, verify_open.go looks into what differs,
+// verify_each.go looks document by document where too much does, repair.go mends
+// it.
 package migration
