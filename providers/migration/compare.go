@@ -20,7 +20,7 @@ func (t *task) fetch(ctx context.Context, c providers.Cluster, index string, wan
 		return nil, nil
 	}
 	out := make(map[string]*hit, len(wanted))
-	return out, inSteps(wanted, func(some []hit) error { return t.fetchSome(ctx, c, index, some, contents, out) })
+	return out, inSteps(wanted, func(err error) bool { return tooManyHits(err) || tooManyBytes(err) }, func(some []hit) error { return t.fetchSome(ctx, c, index, some, contents, out) })
 }
 
 func (t *task) fetchSome(ctx context.Context, c providers.Cluster, index string, wanted []hit, contents bool, out map[string]*hit) error {
@@ -40,7 +40,11 @@ func (t *task) fetchSome(ctx context.Context, c providers.Cluster, index string,
 	if contents && (info.Flavor == providers.Serverless || info.Flavor == providers.Elasticsearch && atLeast(info.Version, 9, 2)) {
 		body["_source"] = object{"exclude_vectors": false} // left out of _source otherwise
 	}
-	a, err := search(ctx, c, index, -1, body)
+	limit := int64(0)
+	if contents && len(ids) > 1 {
+		limit = cmp.Or(t.sizes.limit, pageLimit)
+	}
+	a, err := searchUpTo(ctx, c, index, -1, body, limit)
 	if errors.Is(err, providers.ErrNotFound) {
 		return nil
 	}

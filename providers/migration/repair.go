@@ -51,10 +51,12 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 	}
 	r := &repair{task: t, deleteExtra: deleteExtra, plain: plain, versions: t.external(destination{Stream: d.Stream})}
 	for some := range slices.Chunk(found, r.size(d)) {
-		err := ctx.Err()
-		if err == nil {
-			err = r.mend(ctx, some)
-		}
+		err := inSteps(some, tooManyBytes, func(some []*mismatch) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return r.mend(ctx, some)
+		})
 		if err != nil {
 			return r.Repaired, v, err
 		}
@@ -105,7 +107,8 @@ func (r *repair) size(d done) int {
 	return n
 }
 
-// mend writes some documents.
+// mend writes some documents, or nothing where they are more than one request
+// may have.
 func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 	sources, err := r.contents(ctx, found)
 	if err != nil {
@@ -113,6 +116,7 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 	}
 	var body bytes.Buffer
 	var counters []*int64 // per action
+	var failures []string // which are told when the others are written
 	action := func(name string, meta object, source providers.JSON, counter *int64) {
 		body.Write(providers.Encode(object{name: meta}))
 		body.WriteByte('\n')
@@ -138,7 +142,7 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 		case m.what == missing:
 			action("create", meta(r.destIndex, from.ID, from.Routing, nil), from.Source, &r.Created)
 		case m.what == different && r.versions && m.to.Version > from.Version:
-			r.fail(fmt.Sprintf("the destination has version %d of document %s and the source version %d, so that it was written on the destination since "+
+			failures = append(failures, fmt.Sprintf("the destination has version %d of document %s and the source version %d, so that it was written on the destination since "+
 				"(delete it there to have the source's)", m.to.Version, quoteID(from.ID), from.Version))
 		case m.what == different && m.from.Routing != m.to.Routing:
 			// First, because on one shard they are the same document.
@@ -153,7 +157,13 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 			action("delete", compared(m.to), nil, &r.Deleted)
 		}
 	}
+	told := func() {
+		for _, reason := range failures {
+			r.fail(reason)
+		}
+	}
 	if len(counters) == 0 {
+		told()
 		return nil
 	}
 	// Sent twice it answers conflicts, and the verification tells what is so; but
@@ -161,12 +171,20 @@ func (r *repair) mend(ctx context.Context, found []*mismatch) error {
 	// stops esmig is told what was written, so the answer is waited for.
 	raw, err := r.dst.Do(context.WithoutCancel(ctx), providers.Request{Method: http.MethodPost, Path: "/_bulk", Query: url.Values{"pipeline": {cmp.Or(r.pipeline, "_none")}},
 		Body: body.Bytes(), Repeatable: r.plain})
-	if errors.Is(err, providers.ErrUnavailable) && !r.plain {
+	switch {
+	case err == nil:
+	case tooManyBytes(err):
+		if len(found) > 1 {
+			return err
+		}
+		r.fail("the document is larger than the destination takes in one request")
+		return nil
+	case errors.Is(err, providers.ErrUnavailable) && !r.plain:
 		return fmt.Errorf("whether %s has carried out a request is not known, and nothing is sent again: run \"esmig repair\" again, which looks first: %w", r.dstName, err)
-	}
-	if err != nil {
+	default:
 		return err
 	}
+	told()
 	return r.account(raw, counters)
 }
 

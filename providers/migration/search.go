@@ -77,13 +77,19 @@ type found struct {
 // search asks one index, pattern or data stream. shard -1: all of them. An
 // answer that lacks a shard is an error: a count without it would be wrong.
 func search(ctx context.Context, c providers.Cluster, index string, shard int, body object) (searchAnswer, error) {
+	return searchUpTo(ctx, c, index, shard, body, 0)
+}
+
+// searchUpTo is a search of whose answer at most so many bytes are read, 0: all.
+// More wraps ErrTooLarge.
+func searchUpTo(ctx context.Context, c providers.Cluster, index string, shard int, body object, limit int64) (searchAnswer, error) {
 	q := url.Values{"allow_partial_search_results": {"false"}}
 	if shard >= 0 {
 		q.Set("preference", "_shards:"+itoa(shard))
 	}
 	var a searchAnswer
 	r := providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(index) + "/_search",
-		Query: q, Body: providers.Encode(body), Repeatable: true}
+		Query: q, Body: providers.Encode(body), Repeatable: true, Limit: limit}
 	if body["aggs"] != nil { // goes over all documents
 		r.Timeout = digestTimeout
 	}

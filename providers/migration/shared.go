@@ -96,7 +96,7 @@ func (t *task) sharedIDs(ctx context.Context, indices []*sourceIndex) (*shared, 
 // twins adds to s which of the documents are in several of the indices.
 func (t *task) twins(ctx context.Context, indices []*sourceIndex, docs []hit, s *shared) error {
 	for some := range slices.Chunk(docs, 1000) {
-		if err := inSteps(some, func(some []hit) error { return t.twinsOf(ctx, indices, some, s) }); err != nil {
+		if err := inSteps(some, tooManyHits, func(some []hit) error { return t.twinsOf(ctx, indices, some, s) }); err != nil {
 			return err
 		}
 	}

@@ -154,7 +154,7 @@ func (c *comparison) classify(ctx context.Context, suspects []digested) error {
 				ids = append(ids, d.id)
 			}
 		}
-		if err := c.judge(ctx, ids); err != nil {
+		if err := inSteps(ids, tooManyBytes, func(some []string) error { return c.judge(ctx, some) }); err != nil {
 			return err
 		}
 		suspects = suspects[n:]
@@ -355,7 +355,8 @@ func (s *side) arrivedAmong(ctx context.Context, ids []string) ([]hit, error) {
 
 // find gets all documents of an index with these ids that match query, with
 // contents if the side has them, and with what a write that must not overwrite
-// needs.
+// needs. Where contents of several are more than a page may have, the error
+// wraps ErrTooLarge.
 func (s *side) find(ctx context.Context, index string, ids []string, query any) ([]hit, error) {
 	info, err := s.src.Info(ctx)
 	if err != nil {
@@ -371,9 +372,13 @@ func (s *side) find(ctx context.Context, index string, ids []string, query any) 
 		body["_source"] = filter
 	}
 	var out []hit
-	err = inSteps(ids, func(some []string) error {
+	limit := int64(0)
+	if s.contents && len(ids) > 1 { // whoever asked comes again with fewer
+		limit = cmp.Or(s.sizes.limit, pageLimit)
+	}
+	err = inSteps(ids, tooManyHits, func(some []string) error {
 		body["query"], body["size"] = all(query, object{"ids": object{"values": some}}), min(10_000, 3*len(some)+10)
-		a, err := search(ctx, s.src, index, -1, body)
+		a, err := searchUpTo(ctx, s.src, index, -1, body, limit)
 		if n := len(a.Hits.Hits); err == nil && int64(n) < int64(a.Hits.Total) {
 			err = fmt.Errorf("%s holds %d documents under %d ids, which is more than can be looked at", s.title, a.Hits.Total, len(some))
 		}
@@ -410,7 +415,7 @@ func (t *task) above(ctx context.Context, x *sourceIndex, checkpoints []int64, i
 		if x.Shards == 1 {
 			shard = -1
 		}
-		err := inSteps(ids, func(some []string) error {
+		err := inSteps(ids, tooManyHits, func(some []string) error {
 			a, err := search(ctx, t.src, x.Name, shard, object{"size": min(10_000, 3*len(some)+10), "_source": false,
 				"query": all(seqNo(top+1, -1), object{"ids": object{"values": some}})})
 			if err == nil {
