@@ -16,7 +16,7 @@ type results struct {
 	Scale    float64        `json:"scale"`
 	Goes     int            `json:"goes"` // that the shapes were measured in, see -keep
 	Rounds   int            `json:"rounds"`
-	Warmth   warmth         `json:"warmth"`
+	Warmth   warmth         `json:"warmth,omitempty"`
 	Shapes   []*shapeResult `json:"shapes"`
 	Linear   []point        `json:"linear,omitempty"`
 	Failures []string       `json:"failures,omitempty"` // runs that are no numbers

@@ -3,45 +3,48 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
+	"slices"
 	"time"
 )
 
-// The warm-up ends when two goes after one another differ by no more than
-// steady, as a part of the later one, but not before so many goes.
+// The warm-up ends when so many goes in a row lie no further apart than steady,
+// as a part of the last one. Two would not do: servers that get faster by a
+// little each time look steady then.
 const (
-	steady     = 0.05
-	fewestGoes = 3
+	steady    = 0.05
+	steadyFor = 3
 )
 
-// warmth is how the warm-up ended.
-type warmth struct {
-	Goes    int     `json:"goes"`
-	Seconds float64 `json:"seconds"`
-	First   float64 `json:"first"` // seconds of the first go
-	Last    float64 `json:"last"`  // and of the last two
-	Before  float64 `json:"before"`
+// warmth is the warm-up: the seconds that each go of it took.
+type warmth []float64
+
+// apart is how far the last goes lie apart, as a part of the last one.
+func (w warmth) apart() float64 {
+	last := w[max(0, len(w)-steadyFor):]
+	return (slices.Max(last) - slices.Min(last)) / w[len(w)-1]
 }
 
 // steady: another go would hardly be faster.
-func (w warmth) steady() bool {
-	return w.Goes >= fewestGoes && math.Abs(w.Last-w.Before) <= steady*w.Last
-}
+func (w warmth) steady() bool { return len(w) >= steadyFor && w.apart() <= steady }
 
 func (w warmth) text() string {
-	if w.Goes == 0 {
+	if len(w) == 0 {
 		return "There was no warm-up."
 	}
-	end := fmt.Sprintf("the last two goes differ by %.0f %%", 100*math.Abs(w.Last-w.Before)/w.Last)
+	end := fmt.Sprintf("the last %d goes lie %.0f %% apart", min(steadyFor, len(w)), 100*w.apart())
 	if !w.steady() {
 		end += ": **the servers were still getting faster or slower**"
 	}
+	minutes := 0.0
+	for _, s := range w {
+		minutes += s / 60
+	}
 	return fmt.Sprintf("Before anything was measured, both servers were loaded in every way that is\nmeasured for %.1f minutes: the first of %d goes took %.1f s, the last one %.1f s, and\n%s.",
-		w.Seconds/60, w.Goes, w.First, w.Last, end)
+		minutes, len(w), w[0], w[len(w)-1], end)
 }
 
-// warmDocuments are copied in each go of the warm-up.
+// warmDocuments are copied in each go of the warm-up; in a trial fewer.
 const warmDocuments = 200_000
 
 // warmUp loads both servers in every way that is measured, until their
@@ -49,21 +52,18 @@ const warmDocuments = 200_000
 // long, and they get faster for minutes. It counts nothing but time.
 func (b *bench) warmUp(ctx context.Context) error {
 	s := warmShape()
-	s.documents = max(50, int(min(1, b.options.scale)*warmDocuments))
+	s.documents = max(50, int(min(1, 2.5*b.options.scale)*warmDocuments))
 	if _, err := b.load(ctx, s, 0, s.documents); err != nil {
 		return err
 	}
-	start, w := time.Now(), warmth{}
+	start, w := time.Now(), warmth(nil)
 	for !w.steady() && time.Since(start) < b.options.warm {
 		began := time.Now()
 		if err := b.warmOnce(ctx, s); err != nil {
 			return fmt.Errorf("warm-up: %w", b.hide(err))
 		}
-		w.Goes, w.Before, w.Last, w.Seconds = w.Goes+1, w.Last, time.Since(began).Seconds(), time.Since(start).Seconds()
-		if w.Goes == 1 {
-			w.First = w.Last
-		}
-		b.say("warm-up: go %d: %.1f s", w.Goes, w.Last)
+		w = append(w, time.Since(began).Seconds())
+		b.say("warm-up: go %d: %.1f s", len(w), w[len(w)-1])
 	}
 	b.results.Warmth = w
 	return b.source.remove(ctx, s.source())
