@@ -271,7 +271,8 @@ func (b *bench) choose(ctx context.Context, s *shape, bytes float64) (batch int,
 		best := climb([]dumping{dump}, func(d dumping) []dumping { return d.beside(bytes, some) }, func(d dumping) float64 { return speed(b.dump(d, some)) })
 		dump = cmp.Or(best, dump)
 	}
-	some := part(4) // the fastest, and the one with the most at the same time
+	// The fastest, and the one with the most at the same time.
+	some := max(part(4), min(s.documents, int(ceilingTrial/bytes)))
 	there := float64(some) * bytes
 	grid := []ceiling{{2, 1 << 20}, {4, 1 << 20}, {8, 1 << 20}, {2, 4 << 20}, {4, 4 << 20}, {8, 4 << 20}}
 	grid = slices.DeleteFunc(grid, func(c ceiling) bool { return !c.enough(there) })

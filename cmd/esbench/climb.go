@@ -59,6 +59,9 @@ const (
 	mostAtOnce     = 16
 	mostBulk       = 16 << 20
 	leastBulk      = 256 << 10
+	// ceilingTrial are the bytes of a trial of the ceiling at the least: eight
+	// workers with 4 MB each can be tried with them.
+	ceilingTrial = 70e6
 )
 
 // besideBatch is half and twice a batch of documents of that many bytes.

@@ -64,6 +64,9 @@ func TestBeside(t *testing.T) {
 	if want := []ceiling{{2, 1 << 20}, {4, 512 << 10}}; !slices.Equal(got, want) {
 		t.Errorf("on few bytes: %+v, want %+v", got, want)
 	}
+	if !(ceiling{8, 4 << 20}).enough(ceilingTrial) {
+		t.Error("the largest of the grid cannot be tried")
+	}
 	for _, c := range (ceiling{16, 16 << 20}).beside(1e12) {
 		if c.workers > 16 || c.size > 16<<20 {
 			t.Errorf("beside the largest ceiling: %+v", c)
