@@ -52,8 +52,8 @@ func measureAll(ctx context.Context, o options, r *results) (err error) {
 			return err
 		}
 	}
-	for i, s := range shapes {
-		if err := b.shape(ctx, s, b.share(len(shapes)-i, series)); err != nil {
+	for _, s := range shapes {
+		if err := b.shape(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if err := r.save(o.results); err != nil {
@@ -141,24 +141,8 @@ func (b *bench) dataset(ctx context.Context, name string) (*dataset, error) {
 	return d, err
 }
 
-// linearSpeed is the documents per second of the linear series, with loading, at
-// which it is sure to be done in the time that is kept for it.
-const linearSpeed = 35_000
-
-// share is when a shape should be done, if left shapes and the linear series are
-// to be done in time.
-func (b *bench) share(left int, series []int) time.Time {
-	var kept time.Duration
-	for _, n := range series {
-		kept += time.Duration(min(2, b.options.rounds)*n/linearSpeed+20) * time.Second
-	}
-	rest := time.Until(b.start.Add(b.options.within - kept))
-	return time.Now().Add(rest / time.Duration(left))
-}
-
-// shape measures one shape from loading to deleting it. Rounds beyond the second
-// are left out where they would end after a time.
-func (b *bench) shape(ctx context.Context, s *shape, until time.Time) error {
+// shape measures one shape from loading to deleting it.
+func (b *bench) shape(ctx context.Context, s *shape) error {
 	d, err := b.dataset(ctx, s.data)
 	if err != nil {
 		return err
@@ -183,7 +167,6 @@ func (b *bench) shape(ctx context.Context, s *shape, until time.Time) error {
 		}
 	}
 	for round := range b.options.rounds {
-		began := time.Now()
 		for i := range methods {
 			if round%2 == 1 { // in turn, so that nobody always comes first
 				i = len(methods) - 1 - i
@@ -191,10 +174,6 @@ func (b *bench) shape(ctx context.Context, s *shape, until time.Time) error {
 			if err := b.once(ctx, s, methods[i], out.Methods[i]); err != nil {
 				return err
 			}
-		}
-		out.Rounds = round + 1
-		if round > 0 && time.Now().Add(time.Since(began)).After(until) {
-			break // twice, forward and backward, is done at least
 		}
 	}
 	return b.source.remove(ctx, s.source())

@@ -24,7 +24,7 @@ import (
 type options struct {
 	scale               float64
 	rounds              int
-	warm, within        time.Duration
+	warm                time.Duration
 	shapes, linear      string
 	methods             string
 	noVerify, noDump    bool
@@ -37,11 +37,10 @@ func parseFlags(args []string) (options, error) {
 	var o options
 	f := flag.NewFlagSet("esbench", flag.ContinueOnError)
 	f.Float64Var(&o.scale, "scale", 1, "part of the documents: 0.01 is a trial")
-	f.IntVar(&o.rounds, "rounds", 3, "runs of each method, where there is time for more than two")
+	f.IntVar(&o.rounds, "rounds", 3, "runs of each method")
 	f.DurationVar(&o.warm, "warm", 6*time.Minute, "longest time for the first warm-up")
-	f.DurationVar(&o.within, "within", 54*time.Minute, "time for all of it; what does not fit gets two runs of each method")
 	f.StringVar(&o.shapes, "shapes", "flat,flat4,text,large,huge", "shapes to measure")
-	f.StringVar(&o.methods, "methods", "auto,stream", "esmig's methods to measure")
+	f.StringVar(&o.methods, "methods", "auto,reindex,stream", "esmig's methods to measure")
 	f.StringVar(&o.linear, "linear", "100000,300000,1000000,3000000,5000000", "sizes of the linear series; empty: none")
 	f.BoolVar(&o.noVerify, "no-verify", false, "leave verification out")
 	f.BoolVar(&o.noDump, "no-elasticdump", false, "leave elasticdump out")

@@ -17,9 +17,6 @@ func report(r *results, chartFile string) string {
 		if s.Scale != 1 {
 			fmt.Fprintf(&b, "**%s: with %.4g of the documents, so that fixed costs weigh more.**\n\n", s.Name, s.Scale)
 		}
-		if 0 < s.Rounds && s.Rounds < r.Rounds {
-			fmt.Fprintf(&b, "**%s: there was time for %d runs of each method, not %d.**\n\n", s.Name, s.Rounds, r.Rounds)
-		}
 	}
 	b.WriteString("## The machine\n\n" + r.Machine.text() + "\n" + r.Warmth.text() + "\n\n" + howToRead + "\n## What must come out\n\n")
 	var rows [][]string

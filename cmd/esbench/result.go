@@ -30,8 +30,7 @@ type shapeResult struct {
 	Scale     float64         `json:"scale"` // of the goal's documents
 	Bytes     float64         `json:"bytes"` // of a document, on average
 	Breaks    bool            `json:"breaks,omitempty"`
-	Rounds    int             `json:"rounds,omitempty"` // that there was time for
-	Goal      float64         `json:"goal"`             // of verification
+	Goal      float64         `json:"goal"` // of verification
 	Methods   []*methodResult `json:"methods"`
 	Verify    *verifyResult   `json:"verify,omitempty"`
 }
