@@ -49,6 +49,9 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 	if len(found) == 0 {
 		return done, v, t.verdict(v)
 	}
+	if err := t.passesThrough(ctx); err != nil {
+		return done, v, err
+	}
 	r := &repair{task: t, deleteExtra: deleteExtra, plain: plain, versions: t.external(destination{Stream: d.Stream})}
 	for some := range slices.Chunk(found, r.size(d)) {
 		err := inSteps(some, tooManyBytes, func(some []*mismatch) error {
@@ -69,6 +72,20 @@ func (t *task) Repair(ctx context.Context, j providers.Journal, raw providers.JS
 		return r.Repaired, v, err
 	}
 	return r.Repaired, v, t.verdict(v)
+}
+
+// passesThrough is an error where what is written would not arrive as it is.
+func (t *task) passesThrough(ctx context.Context) error {
+	final, err := t.finalPipeline(ctx, providers.Prospect{})
+	switch {
+	case errors.Is(err, providers.ErrNotFound): // it will be made
+		return nil
+	case err != nil || final == nil:
+		return err
+	}
+	return providers.NewError("not_repairable", "dest.index", "A final pipeline would change what is repaired",
+		fmt.Sprintf("index.final_pipeline of %s/%s names a pipeline, which runs over every document that is written and cannot be bypassed. "+
+			"Set it to \"_none\" (PUT /%s/_settings), run \"esmig repair\" again, and \"esmig apply\" puts it back where the files declare it.", t.dstName, t.destIndex, t.destIndex))
 }
 
 // compareAll is a full verification from the beginning. seen: no document is

@@ -37,6 +37,41 @@ func TestRepairKeepsNewer(t *testing.T) {
 	})
 }
 
+// A final pipeline cannot be bypassed, so that repair would change documents.
+func TestRepairUnderFinalPipeline(t *testing.T) {
+	inDigestWorlds(t, func(t *testing.T, w digestWorld) {
+		const name, pipeline = "dig-final", "dig-final"
+		must(t, w.target, "PUT", "/_ingest/pipeline/"+pipeline, object{"processors": []any{object{"set": object{"field": "seen", "value": true}}}})
+		t.Cleanup(func() {
+			drop(t, w.target, name)
+			drop(t, w.target, "_ingest/pipeline/"+pipeline)
+		})
+		task, sum := copied(t, w, name, 1, 30)
+		want := contents(t, w.target, name)
+		remove(t, w.target, name, "d 7/ü", "")
+		setFinal := func(to string) {
+			must(t, w.target, "PUT", "/"+name+"/_settings", object{"index": object{"final_pipeline": to}})
+		}
+		setFinal(pipeline)
+		got, v, err := task.Repair(t.Context(), newJournal(), sum, false)
+		if err == nil || !strings.Contains(err.Error(), "final pipeline") || got != (providers.Repaired{}) || v.Missing != 1 {
+			t.Errorf("%+v %+v, %v", got, v, err)
+		}
+		setFinal("_none")
+		if got, _, err := task.Repair(t.Context(), newJournal(), sum, false); err != nil || got.Created != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		now := contents(t, w.target, name)
+		if strings.Contains(now["d 7/ü"], "seen") || now["d 7/ü"] == "" {
+			t.Errorf("repaired as %q", now["d 7/ü"])
+		}
+		want["d 7/ü"] = now["d 7/ü"] // its version went on
+		if diff := cmp.Diff(want, now); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // What a pipeline drops is not lost, and repair does not bring it; what is lost
 // besides is found.
 func TestPipelineDrops(t *testing.T) {
