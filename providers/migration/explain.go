@@ -37,7 +37,7 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 		return err
 	}
 	keepsVersions, contents := r.external(r.dest), r.altersContents() == ""
-	own := u.begun > 1 || r.blind() && u.resent > 0 && c.Conflicts <= u.resent // all may be
+	own := u.begun > 1 || u.tail || r.blind() && u.resent > 0 && c.Conflicts <= u.resent // all may be: a tail meets what the ranges brought
 	first := u.begun == 1 && !u.tail
 	doubted := contents && (first || u.doubt || r.l.held || len(r.l.indices) > 1 || len(r.peers) > 0)
 	var differ, missing examples
@@ -107,7 +107,10 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	if missing.n == 0 && r.blind() && own {
 		if r.l.held { // else they were there after the first attempt
 			why := fmt.Sprintf("was begun %d times", u.begun)
-			if u.begun == 1 {
+			switch {
+			case u.tail:
+				why = "begins below where the others end"
+			case u.begun == 1:
 				why = "was sent twice in part"
 			}
 			r.j.Note(fmt.Sprintf("Range %s of %s %s, and %s of its documents are on %s already: because %s, it cannot be told whether it was this copy that brought them.",

@@ -262,6 +262,31 @@ func TestStreamRejections(t *testing.T) {
 	}
 }
 
+// The tail pass meets what the ranges have brought: where neither versions nor
+// contents tell, it is not taken for somebody else's.
+func TestTailOfCreates(t *testing.T) {
+	inFakes(t, func(t *testing.T, w fakeWorld) {
+		const name = "str-tail"
+		w.fresh(t, name, 1)
+		put(t, w.admin, name, 1, ids(0, 40)...)
+		b := with(with(streaming(name, name), "dest", "op_type", cty.StringVal("create")), "source", "_source", cty.TupleVal([]cty.Value{cty.StringVal("n")}))
+		j := newJournal()
+		late := false
+		j.at = func(r record) {
+			if r.What == wroteEnd && !late {
+				late = true
+				put(t, w.admin, name, 1, ids(40, 42)...)
+			}
+		}
+		task := b.task(t, w.clusters())
+		task.small, task.big = 1, 10
+		result, _, err := task.Run(t.Context(), j)
+		if err != nil || result.Created != 42 || !late {
+			t.Errorf("%+v %v", result, err)
+		}
+	})
+}
+
 // Where neither versions nor contents tell whose a document is, one whose answer
 // was lost is not taken for somebody else's; one that was there before is.
 func TestStreamAnswerLostOfCreates(t *testing.T) {
