@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -29,7 +30,8 @@ func (t *task) aliasFilters(ctx context.Context, found map[string]settings) (fil
 		q.Set("expand_wildcards", "open,closed")
 	}
 	var all map[string]aliases
-	if err := get(ctx, t.src, "/"+url.PathEscape(t.index)+"/_alias", q, &all); err != nil {
+	err = get(ctx, t.src, "/"+url.PathEscape(t.index)+"/_alias", q, &all)
+	if err != nil && !errors.Is(err, providers.ErrNotFound) { // 6.8 with security says so where it has no alias at all
 		return nil, nil, err
 	}
 	filters, hidden = map[string]any{}, map[string]bool{}

@@ -70,7 +70,17 @@ func digestName(id, routing string) uint64 {
 func withContents(name, contents uint64) uint64 { return mix(name*31 + contents) }
 
 func digestSource(source providers.JSON) (uint64, error) {
-	d := digester{b: source}
+	return (&digester{b: source}).whole()
+}
+
+// digestRest is digestSource of what is left when fields were left out: a server
+// that never had them in _source shows the empty object around them, another one
+// does not.
+func digestRest(source providers.JSON) (uint64, error) {
+	return (&digester{b: source, rest: true}).whole()
+}
+
+func (d *digester) whole() (uint64, error) {
 	v, err := d.value()
 	if err == nil {
 		if d.space(); d.i < len(d.b) {
@@ -84,8 +94,9 @@ var errNoJSON = errors.New("a document is not JSON")
 
 // digester reads JSON without building it.
 type digester struct {
-	b []byte
-	i int
+	b    []byte
+	i    int
+	rest bool // empty objects are nothing
 }
 
 func (d *digester) space() {
@@ -155,7 +166,9 @@ func (d *digester) object() (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		sum += mix(k*31 + v)
+		if !d.rest || v != mix(saltMap) {
+			sum += mix(k*31 + v)
+		}
 	}
 	return mix(sum + saltMap), nil
 }

@@ -234,3 +234,28 @@ func BenchmarkDigest(b *testing.B) {
 		})
 	}
 }
+
+// What is left of an object whose fields were left out is nothing.
+func TestDigestRest(t *testing.T) {
+	digest := func(f func(providers.JSON) (uint64, error), source string) uint64 {
+		d, err := f(providers.JSON(source))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	want := digest(digestSource, `{"n":1}`)
+	for _, rest := range []string{`{"n":1,"o":{}}`, `{"o":{"p":{},"q":{}},"n":1}`, `{"n":1}`} {
+		if digest(digestRest, rest) != want {
+			t.Errorf("%s is not %s", rest, `{"n":1}`)
+		}
+	}
+	for _, other := range []string{`{"n":1,"o":[]}`, `{"n":1,"o":null}`, `{"n":1,"o":{"p":1}}`, `{}`} {
+		if digest(digestRest, other) == want {
+			t.Errorf("%s is %s", other, `{"n":1}`)
+		}
+	}
+	if digest(digestSource, `{"n":1,"o":{}}`) == want {
+		t.Error("where nothing is left out, an empty object is one")
+	}
+}

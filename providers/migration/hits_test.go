@@ -222,7 +222,7 @@ func BenchmarkReadPage(b *testing.B) {
 // A digest of an answer that lacks a shard would call missing documents equal.
 func TestDigestsOfAPart(t *testing.T) {
 	for _, raw := range []string{`{"_shards":{"failed":1},"hits":{"hits":[]}}`, `{"timed_out":true,"hits":{"hits":[]}}`} {
-		if _, err := readDigests([]byte(raw), true, false); err == nil {
+		if _, err := readDigests([]byte(raw), true, false, digestSource); err == nil {
 			t.Errorf("%s is taken", raw)
 		}
 	}

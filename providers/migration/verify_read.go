@@ -185,26 +185,34 @@ func (s *side) held(ctx context.Context, bytes int64, index string, made bool, r
 	if err != nil {
 		return digestPage{}, 0, err
 	}
-	a, err := readDigests(raw, s.contents, made)
+	a, err := readDigests(raw, s.contents, made, s.digestSource)
 	if err != nil {
 		err = fmt.Errorf("%s answered a search on %s: %w", s.srcName, index, err)
 	}
 	return a, int64(len(raw)), err
 }
 
+// digestSource is that of what was read, which may be without some fields.
+func (s *side) digestSource(source providers.JSON) (uint64, error) {
+	if len(s.leftOut) > 0 {
+		return digestRest(source)
+	}
+	return digestSource(source)
+}
+
 // readDigests cuts an answer into hits and makes their digests, where the
 // cluster has not made them.
-func readDigests(raw []byte, contents, made bool) (digestPage, error) {
+func readDigests(raw []byte, contents, made bool, digest func(providers.JSON) (uint64, error)) (digestPage, error) {
 	a := digestPage{}
 	c := &cutter{b: raw}
 	skip := func([]byte) error { _, err := c.value(); return err }
 	var err error
-	a.total, err = c.answer(skip, func() error { return a.hit(c, contents, made) })
+	a.total, err = c.answer(skip, func() error { return a.hit(c, contents, made, digest) })
 	a.after = bytes.Clone(a.after) // it must not keep the answer
 	return a, err
 }
 
-func (a *digestPage) hit(c *cutter, contents, made bool) error {
+func (a *digestPage) hit(c *cutter, contents, made bool, digest func(providers.JSON) (uint64, error)) error {
 	var d digested
 	var v uint64
 	had := !contents
@@ -225,7 +233,7 @@ func (a *digestPage) hit(c *cutter, contents, made bool) error {
 				return nil
 			}
 			had = true
-			v, err = digestSource(raw)
+			v, err = digest(raw)
 		case "fields": // {"esmig digest":[-1]}
 			from, to := bytes.IndexByte(raw, '['), bytes.IndexByte(raw, ']')
 			if from < 0 || to < from {
@@ -279,7 +287,7 @@ func (s *side) readAll(ctx context.Context, p *part, query any, f func(digested)
 			d := digested{id: plainString(h.id), routing: plainString(h.routing)}
 			d.digest = digestName(d.id, d.routing)
 			if s.contents {
-				v, err := digestSource(h.source)
+				v, err := s.digestSource(h.source)
 				if err != nil {
 					return err
 				}
