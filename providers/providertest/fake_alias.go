@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/esmig/esmig/providers"
 )
 
 func aliasIsIndex(name string) *apiError {
@@ -52,12 +54,24 @@ func aliasMissing(name string) *apiError {
 		extra: obj{"resource.type": "aliases", "resource.id": name}}
 }
 
+func (f *Fake) noAlias() bool {
+	for _, ix := range f.indices {
+		if len(ix.aliases) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func getAlias(f *Fake, c *call) (any, error) {
 	list, err := f.concrete(c, c.parts["index"])
 	if err != nil {
 		return nil, err
 	}
 	name, named := c.parts["name"]
+	if f.opt.Flavor == providers.Elasticsearch && !f.atLeast(7, 0) && !named && c.parts["index"] != "" && f.noAlias() { // with security
+		return nil, &apiError{status: 404, kind: "index_not_found_exception", reason: "no such index", extra: obj{"index_uuid": "_na_", "index": "_all"}}
+	}
 	out, missing := obj{}, map[string]bool{}
 	for _, n := range strings.Split(name, ",") {
 		missing[n] = named && !strings.Contains(n, "*")
