@@ -56,7 +56,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime 30s ./config
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 30s ./state
 
-# Writes BENCHMARKS.md in an hour at most; wants a machine with nothing else to do. BENCH takes
+# Writes BENCHMARKS.md in an hour or two; wants a machine with nothing else to do. BENCH takes
 # flags, for a part of it: make bench BENCH='-shapes flat -linear ""'
 bench: build $(LAB)
 	go build -trimpath -o $(BIN)/esbench ./cmd/esbench

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // machine describes where it was measured, without names and paths.
@@ -21,7 +22,7 @@ type machine struct {
 	Source   string  `json:"source"`
 	Target   string  `json:"target"`
 	Node     string  `json:"node,omitempty"` // of elasticdump
-	LoadedBy float64 `json:"load"`           // average of the minute before; below 0: not known
+	LoadedBy float64 `json:"load"`           // what was left of the minute's average; below 0: not known
 }
 
 func (b *bench) describe(ctx context.Context) (machine, error) {
@@ -32,9 +33,7 @@ func (b *bench) describe(ctx context.Context) (machine, error) {
 		n, _ := strconv.ParseFloat(kb, 64)
 		m.Memory = n * 1024
 	}
-	if raw, err := os.ReadFile("/proc/loadavg"); err == nil {
-		_, _ = fmt.Sscan(string(raw), &m.LoadedBy)
-	}
+	m.LoadedBy = quiet(ctx, m.Cores, loadAverage)
 	for _, s := range []*server{b.source, b.target} {
 		if err := s.introduce(ctx); err != nil {
 			return m, err
@@ -51,6 +50,43 @@ func (b *bench) describe(ctx context.Context) (machine, error) {
 	}
 	return m, nil
 }
+
+// mostBoot is how long the load of the servers' own start is waited out: the
+// average of a minute is down to a twentieth of it then.
+const mostBoot = 3 * time.Minute
+
+// quiet waits until little runs beside the benchmark, and returns the load that
+// is left: that of others, if it stays.
+func quiet(ctx context.Context, cores int, load func() float64) float64 {
+	end := time.Now().Add(mostBoot)
+	for {
+		l := load()
+		if l <= mostLoad(cores)/2 || !time.Now().Before(end) {
+			return l
+		}
+		select {
+		case <-ctx.Done():
+			return l
+		case <-time.After(5 * time.Second):
+		}
+	}
+}
+
+// loadAverage is of the last minute; below 0: not known.
+func loadAverage() float64 {
+	raw, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return -1
+	}
+	var l float64
+	if _, err := fmt.Sscan(string(raw), &l); err != nil {
+		return -1
+	}
+	return l
+}
+
+// mostLoad is above what figures are not to be trusted.
+func mostLoad(cores int) float64 { return float64(cores) / 2 }
 
 // procField is the value of the first line that begins with a name.
 func procField(path, name string) string {
@@ -80,7 +116,7 @@ func (m machine) text() string {
 	if m.Node != "" {
 		fmt.Fprintf(&b, "- Node.js %s for elasticdump\n", m.Node)
 	}
-	if m.LoadedBy > float64(m.Cores)/2 {
+	if m.LoadedBy > mostLoad(m.Cores) {
 		fmt.Fprintf(&b, "- **The machine was busy with other things when it began (load %.1f): do not trust these figures.**\n", m.LoadedBy)
 	}
 	return b.String()
