@@ -46,7 +46,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Summary, error) {
 			return sum, fmt.Errorf("the plan has a step for %s, which the files and the state do not have", s.Addr)
 		}
 	}
-	e.send(ApplyStarted{Steps: len(p.Steps), Continued: interruptedSince(nodes)})
+	e.send(ApplyStarted{Steps: len(p.Steps), Continued: interruptedSince(nodes), Again: p.again, Destroy: p.Destroy})
 	if err := e.begin(p, st); err != nil {
 		return sum, err
 	}

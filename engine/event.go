@@ -40,6 +40,10 @@ type DiagnosticFound struct {
 type ApplyStarted struct {
 	Steps     int    `json:"steps"`
 	Continued string `json:"continued,omitempty"` // when the former apply began, RFC 3339
+	// Again is Verify or Repair if that is all that is done, to finished migrations.
+	Again Action `json:"again,omitempty"`
+	// Destroy: what esmig made is deleted.
+	Destroy bool `json:"destroy,omitempty"`
 }
 
 // StepStarted: a step's first request is about to be sent.

@@ -70,7 +70,9 @@ func (e *Engine) decideTask(ctx context.Context, n *node, flow *flow, o PlanOpti
 		step.Action, step.Reason = Verify, "verify changed"
 	default:
 		r.step = nil
+		return r
 	}
+	step.Notes = append(step.Notes, e.heldNotes(n.addr)...)
 	return r
 }
 

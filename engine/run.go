@@ -384,7 +384,7 @@ func (e *Engine) again(ctx context.Context, addrs []providers.Addr, with Step) (
 	refuse := func(code, summary, format string, args ...any) (Summary, error) {
 		return Summary{}, Diagnostic{Severity: providers.SeverityError, Code: code, Summary: summary, Detail: fmt.Sprintf(format, args...)}
 	}
-	p := &Plan{Salt: e.secrets.salt}
+	p := &Plan{Salt: e.secrets.salt, again: with.Action}
 	found := map[providers.Addr]bool{}
 	var uncopied []string
 	for _, n := range nodes {
@@ -417,6 +417,11 @@ func (e *Engine) again(ctx context.Context, addrs []providers.Addr, with Step) (
 		p.Steps = append(p.Steps, s)
 	}
 	for _, a := range addrs {
+		if !found[a] && with.Action == Verify && slices.ContainsFunc(nodes, func(n *node) bool {
+			return n.is(a) && n.task != nil && n.obj != nil && n.obj.Phase != state.PhaseRunning && !verifies(n.task.Declared())
+		}) {
+			return refuse("nothing_to_verify", "Nothing to verify", "The block of %s says verify = \"none\". Change that, and run esmig apply or esmig verify again.", a)
+		}
 		if !found[a] {
 			return refuse("nothing_to_verify", "Nothing to verify", "%s is no finished migration that wants to be verified. Run esmig apply first; esmig status shows how far it is.", a)
 		}

@@ -34,7 +34,8 @@ type MigrationStatus struct {
 }
 
 // Status looks, with reads only, at the named migrations, or at those that are
-// not finished or leave refused documents behind. running is who holds the lock, nil if nobody does.
+// not finished, leave refused documents behind, or are paused or throttled.
+// running is who holds the lock, nil if nobody does.
 func (e *Engine) Status(ctx context.Context, running *state.LockInfo, addrs []providers.Addr) (*Status, error) {
 	nodes, err := e.migrations(ctx, addrs, abandoned)
 	if err != nil {
@@ -46,7 +47,7 @@ func (e *Engine) Status(ctx context.Context, running *state.LockInfo, addrs []pr
 	}
 	if len(addrs) == 0 {
 		nodes = slices.DeleteFunc(nodes, func(n *node) bool {
-			return n.task != nil && n.obj != nil && len(n.obj.Refused) == 0 && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(n.task.Declared()))
+			return n.task != nil && n.finishedAs(n.task.Declared()) && len(n.obj.Refused) == 0 && controls[n.addr] == (providers.Control{})
 		})
 	}
 	out := &Status{FormatVersion: 1, Running: running, Migrations: make([]MigrationStatus, len(nodes))}
@@ -80,7 +81,7 @@ func (e *Engine) migrationStatus(ctx context.Context, n *node, c providers.Contr
 			m.Verified = v
 		}
 	}
-	m.Next = next(m, running)
+	m.Next = next(m, n.finishedAs(n.task.Declared()), running)
 	return m
 }
 
@@ -109,9 +110,17 @@ func (e *Engine) abandonedStatus(ctx context.Context, n *node) MigrationStatus {
 }
 
 // next is the next step, in the user's words.
-func next(m MigrationStatus, running bool) string {
+func next(m MigrationStatus, finished, running bool) string {
 	switch a := shell(m.Addr); {
-	case m.Control.Paused && m.Phase != state.PhaseVerified:
+	case m.Phase == state.PhaseCopied && running && m.Status != nil && m.Status.Ranges > 0:
+		return "what was refused is sent again, then it is verified"
+	case m.Control.Paused && finished: // a verification that was stopped left it so
+		return fmt.Sprintf(`finished; to verify it again waits for "esmig resume %s"`, a)
+	case finished && len(m.Refused) > 0:
+		return fmt.Sprintf(`nothing, it is finished; "esmig retry %s" sends what was refused again`, a)
+	case finished:
+		return "nothing, it is finished"
+	case m.Control.Paused:
 		also := ""
 		if !running {
 			also = `, then "esmig apply" goes on`
@@ -125,18 +134,12 @@ func next(m MigrationStatus, running bool) string {
 		return "ranges are copied, then it is verified"
 	case m.Phase == state.PhaseRunning:
 		return `nobody is at it; "esmig apply" goes on where it stopped`
-	case m.Phase == state.PhaseCopied && running && m.Status != nil && m.Status.Ranges > 0:
-		return "what was refused is sent again, then it is verified"
 	case m.Phase == state.PhaseCopied && running:
 		return "is being verified, or waits for that"
 	case m.Phase == state.PhaseCopied && m.Verified != nil:
 		return fmt.Sprintf(`the last verification found a difference; "esmig repair %s" copies just those documents again`, a)
-	case m.Phase == state.PhaseCopied:
-		return fmt.Sprintf(`"esmig verify %s" compares it`, a)
-	case len(m.Refused) > 0:
-		return fmt.Sprintf(`nothing, it is finished; "esmig retry %s" sends what was refused again`, a)
 	default:
-		return "nothing, it is finished"
+		return fmt.Sprintf(`"esmig verify %s" compares it`, a)
 	}
 }
 
@@ -166,16 +169,22 @@ func (e *Engine) Steer(ctx context.Context, addrs []providers.Addr, s Steering) 
 	if err != nil {
 		return nil, err
 	}
-	under := func(n *node) bool { return n.obj != nil && !n.finished() }
-	if len(addrs) == 0 {
-		if nodes = slices.DeleteFunc(nodes, func(n *node) bool { return !under(n) }); len(nodes) == 0 {
-			return nil, Diagnostic{Severity: providers.SeverityError, Code: "nothing_runs", Summary: "No migration is under way",
-				Detail: "No migration was begun that is not done. Name one to say beforehand how it is to run; esmig status shows what there is."}
-		}
-	}
 	controls, err := e.Store.Controls()
 	if err != nil {
 		return nil, err
+	}
+	under := func(n *node) bool { return n.obj != nil && !n.finished() }
+	if len(addrs) == 0 {
+		// What is taken back is taken back wherever it was said: a verification of a
+		// finished migration that was paused and stopped would wait for ever.
+		lifted := s.Paused != nil && !*s.Paused || s.RequestsPerSecond != nil && *s.RequestsPerSecond == 0
+		nodes = slices.DeleteFunc(nodes, func(n *node) bool {
+			return !under(n) && (!lifted || controls[n.addr] == (providers.Control{}))
+		})
+		if len(nodes) == 0 {
+			return nil, Diagnostic{Severity: providers.SeverityError, Code: "nothing_runs", Summary: "No migration is under way",
+				Detail: "No migration was begun that is not done. Name one to say beforehand how it is to run; esmig status shows what there is."}
+		}
 	}
 	for _, n := range nodes {
 		_, steered := controls[n.addr] // by a verification that was stopped
@@ -260,7 +269,7 @@ func (e *Engine) heldNotes(a providers.Addr) []string {
 	case err != nil:
 		return []string{err.Error()}
 	case c.Paused:
-		return []string{fmt.Sprintf(`paused: no range is begun before "esmig resume %s"`, shell(a))}
+		return []string{fmt.Sprintf(`paused: no range is copied or compared before "esmig resume %s"`, shell(a))}
 	case c.RequestsPerSecond > 0:
 		return []string{fmt.Sprintf(`throttled to %v documents/s; "esmig throttle off %s" takes that back`, c.RequestsPerSecond, shell(a))}
 	}

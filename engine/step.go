@@ -128,6 +128,8 @@ type Plan struct {
 	Variables map[string]providers.JSON `json:"variables,omitempty"`
 	// Outputs as in Summary.
 	Outputs map[string]providers.JSON `json:"outputs,omitempty"`
+
+	again Action // of esmig verify and repair: see ApplyStarted
 }
 
 // PlanCluster is one cluster of a plan.

@@ -134,8 +134,11 @@ func (f *flow) fresh(task *node) *Step {
 }
 
 // finished: copied, and verified if it wants to be.
-func (n *node) finished() bool {
-	return n.obj != nil && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(n.obj.Declared))
+func (n *node) finished() bool { return n.obj != nil && n.finishedAs(n.obj.Declared) }
+
+// finishedAs is that by another declaration, such as what the block says now.
+func (n *node) finishedAs(declared providers.JSON) bool {
+	return n.obj != nil && (n.obj.Phase == state.PhaseVerified || n.obj.Phase == state.PhaseCopied && !verifies(declared))
 }
 
 // makes: this plan makes the object, so it is empty.

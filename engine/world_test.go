@@ -134,7 +134,7 @@ func (w *world) tryApply(ctx context.Context, o engine.PlanOptions) (engine.Summ
 	w.t.Helper()
 	w.events = nil
 	e, store := w.load()
-	if err := store.Lock(state.LockInfo{Operation: "apply"}, 0); err != nil {
+	if err := store.Lock(ctx, state.LockInfo{Operation: "apply"}, 0); err != nil {
 		w.t.Fatal(err)
 	}
 	defer func() {

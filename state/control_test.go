@@ -19,7 +19,7 @@ type controls = map[providers.Addr]providers.Control
 func TestSteer(t *testing.T) {
 	m := NewMemFS()
 	s, other := mustOpen(t, m, testPath), mustOpen(t, m, testPath)
-	if err := s.Lock(LockInfo{Operation: "apply"}, 0); err != nil {
+	if err := s.Lock(t.Context(), LockInfo{Operation: "apply"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	a, b := addr(t, "migration.a"), addr(t, `migration.b["x"]`)
@@ -110,14 +110,14 @@ func TestHolder(t *testing.T) {
 	}
 	want(false)
 	s := mustOpen(t, m, testPath)
-	if err := s.Lock(LockInfo{Operation: "apply"}, 0); err != nil {
+	if err := s.Lock(t.Context(), LockInfo{Operation: "apply"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	want(true)
 	m = m.Clone() // it is killed
 	want(false)
 	want(false)
-	if err := mustOpen(t, m, testPath).Lock(LockInfo{Operation: "apply"}, 0); err != nil {
+	if err := mustOpen(t, m, testPath).Lock(t.Context(), LockInfo{Operation: "apply"}, 0); err != nil {
 		t.Error(err)
 	}
 }

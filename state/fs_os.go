@@ -30,7 +30,9 @@ func (osFS) ReadDir(name string) ([]string, error) {
 }
 
 func (osFS) Create(name string) (File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, ownerOnly)
+	// Appending: who still writes into a file that somebody else begins anew leaves
+	// no hole in it.
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, ownerOnly)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,8 +56,9 @@ const lockPoll = 100 * time.Millisecond
 
 // Lock takes the state for this process and reads it again, since it may have
 // changed while waiting. Timeout is how long to wait for another one; 0: not at
-// all. A *LockedError says who has it.
-func (s *Store) Lock(info LockInfo, timeout time.Duration) error {
+// all. A *LockedError says who has it; the context's error is joined to it when
+// nobody waits any more.
+func (s *Store) Lock(ctx context.Context, info LockInfo, timeout time.Duration) error {
 	var waited time.Duration
 	for {
 		err := s.tryLock(info)
@@ -64,7 +66,11 @@ func (s *Store) Lock(info LockInfo, timeout time.Duration) error {
 			return err
 		}
 		pause := min(lockPoll, timeout-waited)
-		time.Sleep(pause)
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
 		waited += pause
 	}
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -20,10 +21,10 @@ var holder = LockInfo{Operation: "apply", Who: "nik\x1b[31m", Host: "build-7", P
 func TestLock(t *testing.T) {
 	disks(t, func(t *testing.T, fsys FS, path string) {
 		one, two := mustOpen(t, fsys, path), mustOpen(t, fsys, path)
-		if err := one.Lock(holder, 0); err != nil {
+		if err := one.Lock(t.Context(), holder, 0); err != nil {
 			t.Fatal(err)
 		}
-		for _, err := range []error{two.Lock(LockInfo{}, 0), one.Lock(LockInfo{}, 0), ForceUnlock(fsys, path)} {
+		for _, err := range []error{two.Lock(t.Context(), LockInfo{}, 0), one.Lock(t.Context(), LockInfo{}, 0), ForceUnlock(fsys, path)} {
 			var l *LockedError
 			if !errors.As(err, &l) || !errors.Is(err, ErrLocked) {
 				t.Fatalf("error %v", err)
@@ -46,7 +47,7 @@ func TestLock(t *testing.T) {
 		if _, err := fsys.ReadFile(path + ".lock.info"); err == nil {
 			t.Error("the text stayed")
 		}
-		if err := two.Lock(LockInfo{}, 0); err != nil {
+		if err := two.Lock(t.Context(), LockInfo{}, 0); err != nil {
 			t.Fatal(err)
 		}
 		if two.Get().Serial != 1 {
@@ -67,7 +68,7 @@ func TestLock(t *testing.T) {
 func TestLockKeepsNewState(t *testing.T) {
 	s := mustOpen(t, NewMemFS(), testPath)
 	want := s.Get()
-	if err := s.Lock(LockInfo{}, 0); err != nil {
+	if err := s.Lock(t.Context(), LockInfo{}, 0); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, s.Get()); diff != "" {
@@ -80,7 +81,7 @@ func TestLockRefusesDamage(t *testing.T) {
 	s := mustOpen(t, fsys, testPath)
 	writeFile(t, fsys, testPath, "{")
 	var r *ReadError
-	if err := s.Lock(LockInfo{}, 0); !errors.As(err, &r) {
+	if err := s.Lock(t.Context(), LockInfo{}, 0); !errors.As(err, &r) {
 		t.Fatalf("error %v", err)
 	}
 	if err := ForceUnlock(fsys, testPath); err != nil {
@@ -91,11 +92,11 @@ func TestLockRefusesDamage(t *testing.T) {
 func TestLockedWithoutText(t *testing.T) {
 	fsys := NewMemFS()
 	s := mustOpen(t, fsys, testPath)
-	if err := s.Lock(holder, 0); err != nil {
+	if err := s.Lock(t.Context(), holder, 0); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, fsys, testPath+".lock.info", "{")
-	err := mustOpen(t, fsys, testPath).Lock(LockInfo{}, 0)
+	err := mustOpen(t, fsys, testPath).Lock(t.Context(), LockInfo{}, 0)
 	if err == nil || !strings.Contains(err.Error(), "left no name") {
 		t.Errorf("error %v", err)
 	}
@@ -105,18 +106,24 @@ func TestLockWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fsys := NewMemFS()
 		one, two := mustOpen(t, fsys, testPath), mustOpen(t, fsys, testPath)
-		if err := one.Lock(holder, 0); err != nil {
+		if err := one.Lock(t.Context(), holder, 0); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if err := two.Lock(LockInfo{}, 250*time.Millisecond); !errors.Is(err, ErrLocked) {
+		if err := two.Lock(t.Context(), LockInfo{}, 250*time.Millisecond); !errors.Is(err, ErrLocked) {
 			t.Errorf("error %v", err)
 		}
 		if d := time.Since(start); d != 250*time.Millisecond {
 			t.Errorf("waited %v", d)
 		}
+		gaveUp, giveUp := context.WithCancel(t.Context())
+		time.AfterFunc(90*time.Second, giveUp)
+		start = time.Now()
+		if err := two.Lock(gaveUp, LockInfo{}, time.Hour); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrLocked) || time.Since(start) != 90*time.Second {
+			t.Errorf("after %v: error %v", time.Since(start), err)
+		}
 		time.AfterFunc(time.Minute, func() { _ = one.Unlock() })
-		if err := two.Lock(LockInfo{}, time.Hour); err != nil {
+		if err := two.Lock(t.Context(), LockInfo{}, time.Hour); err != nil {
 			t.Error(err)
 		}
 	})
@@ -132,7 +139,7 @@ func TestMain(m *testing.M) {
 	}
 	s, err := Open(OS(), path, "0.1.0")
 	if err == nil {
-		err = s.Lock(LockInfo{Operation: "apply", Who: "killed"}, 0)
+		err = s.Lock(context.Background(), LockInfo{Operation: "apply", Who: "killed"}, 0)
 	}
 	if err != nil {
 		os.Stdout.WriteString(err.Error() + "\n")
@@ -165,7 +172,7 @@ func TestKilledProcessFreesTheLock(t *testing.T) {
 	}
 	s := mustOpen(t, OS(), path)
 	var l *LockedError
-	if err := s.Lock(LockInfo{}, 0); !errors.As(err, &l) || l.Info.PID != cmd.Process.Pid || l.Info.Who != "killed" {
+	if err := s.Lock(t.Context(), LockInfo{}, 0); !errors.As(err, &l) || l.Info.PID != cmd.Process.Pid || l.Info.Who != "killed" {
 		t.Errorf("while it lives: %v", err)
 	}
 	if err := ForceUnlock(OS(), path); !errors.Is(err, ErrLocked) {
@@ -178,7 +185,7 @@ func TestKilledProcessFreesTheLock(t *testing.T) {
 	if readInfo(OS(), path).Who != "killed" {
 		t.Error("the text is gone: this does not test that it is ignored")
 	}
-	if err := s.Lock(LockInfo{}, 0); err != nil {
+	if err := s.Lock(t.Context(), LockInfo{}, 0); err != nil {
 		t.Errorf("after the kill: %v", err)
 	}
 	if err := s.Unlock(); err != nil {

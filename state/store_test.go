@@ -117,7 +117,7 @@ func TestModeOfFiles(t *testing.T) {
 		}
 	}
 	s := mustOpen(t, OS(), path)
-	if err := s.Lock(LockInfo{}, 0); err != nil {
+	if err := s.Lock(t.Context(), LockInfo{}, 0); err != nil {
 		t.Fatal(err)
 	}
 	mustUpdate(t, s, nothing)

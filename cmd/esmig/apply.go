@@ -44,9 +44,7 @@ func (k *command) apply(file string, o engine.PlanOptions, accept func(*engine.P
 	if err := checkApply(k, file, o); err != nil {
 		return err
 	}
-	if err := k.openView(); err != nil {
-		return err
-	}
+	k.openView()
 	var p *engine.Plan
 	var err error
 	if file != "" {
@@ -70,6 +68,9 @@ func (k *command) apply(file string, o engine.PlanOptions, accept func(*engine.P
 	}
 	if p.Failed() && !k.flags.Bool("json") {
 		k.showPlan(p, "")
+		if k.log != nil {
+			k.log(engine.PlanReady{Plan: p})
+		}
 		return errTold
 	}
 	if accept != nil && !p.Failed() {

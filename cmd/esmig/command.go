@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"github.com/urfave/cli/v2"
@@ -28,7 +27,8 @@ type command struct {
 	view     view.View                 // of events, once open
 	sink     engine.Sink               // into view
 	junit    *view.JUnit               // of -junit; nil without
-	files    []io.Closer               // of -json-into and -junit
+	log      engine.Sink               // into the file of -json-into only; nil without
+	files    []*laterFile              // of -json-into and -junit
 	in       *bufio.Reader             // of Stdin, once something was asked
 	planned  map[string]providers.JSON // values of variables, of a plan file
 	warnings []engine.Diagnostic       // about the files, not shown yet
@@ -49,13 +49,14 @@ func (w World) action(f func(*command) error) cli.ActionFunc {
 		if k.view != nil {
 			k.view.Close()
 		}
-		for _, f := range k.files {
-			_ = f.Close()
-		}
+		// A command that was refused before it had the lock says so in its files,
+		// unless they may be those of the esmig that has it.
+		says := err != nil && !errors.Is(err, state.ErrLocked)
 		if err != nil && c.Context.Err() != nil && !k.begun {
 			err = context.Canceled
 		}
 		k.report(err)
+		k.closeFiles(says)
 		return err
 	}
 }
@@ -84,6 +85,11 @@ func (k *command) report(err error) {
 }
 
 func (k *command) diagnostics(ds []engine.Diagnostic, unchanged bool) {
+	if k.log != nil && !k.flags.Bool("json") {
+		for _, d := range ds {
+			k.log(engine.DiagnosticFound{Diagnostic: d})
+		}
+	}
 	switch {
 	case len(ds) == 0:
 	case k.flags.Bool("json") && k.sink != nil:
@@ -160,6 +166,9 @@ func (k *command) open(operation string) (e *engine.Engine, unlock func(), err e
 		if unlock, err = k.lock(store, operation); err != nil {
 			return nil, unlock, err
 		}
+		if err := k.openFiles(); err != nil {
+			return nil, unlock, err
+		}
 	}
 	return engine.New(engine.Options{
 		Config: cfg, Store: store, Kinds: all.Kinds(), Connect: k.connect,
@@ -168,7 +177,7 @@ func (k *command) open(operation string) (e *engine.Engine, unlock func(), err e
 }
 
 func (k *command) lock(s *state.Store, operation string) (func(), error) {
-	err := s.Lock(state.LockInfo{Operation: operation, Who: k.User}, k.flags.Duration("lock-timeout"))
+	err := s.Lock(k.flags.Context, state.LockInfo{Operation: operation, Who: k.User}, k.flags.Duration("lock-timeout"))
 	if err != nil {
 		return func() {}, err
 	}

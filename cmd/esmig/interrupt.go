@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,7 +12,7 @@ import (
 )
 
 func onInterruptFlag() cli.Flag {
-	return &cli.StringFlag{Name: "on-interrupt", Category: groupRun, Usage: "what becomes of ranges that servers are copying when Ctrl-C stops esmig: `ACTION` leave (the next apply follows them) or cancel (it begins them again); if not given, a terminal is asked, and else they are left"}
+	return &cli.StringFlag{Name: "on-interrupt", Category: groupRun, Usage: "what becomes of ranges that servers are copying when Ctrl-C stops esmig: `ACTION` leave (the next apply follows them) or cancel (it begins them again); if not given, a terminal is asked, and else, and with -json, they are left"}
 }
 
 func (k *command) checkInterrupt() error {
@@ -25,7 +26,10 @@ func (k *command) checkInterrupt() error {
 // stopped. A second signal ends it at once: then they are left.
 func (k *command) afterInterrupt(e *engine.Engine) {
 	action := k.flags.String("on-interrupt")
-	if k.flags.Context.Err() == nil || action == "leave" || action == "" && !k.StdinTTY {
+	// A question needs somebody who sees it: not in a file, not among the lines of
+	// -json, and not for who ended esmig by another signal than Ctrl-C.
+	asks := k.StdinTTY && k.StdoutTTY && !k.flags.Bool("json") && !errors.Is(context.Cause(k.flags.Context), errTerminated)
+	if k.flags.Context.Err() == nil || action == "leave" || action == "" && !asks {
 		return
 	}
 	ctx := context.WithoutCancel(k.flags.Context)

@@ -46,8 +46,8 @@ type World struct {
 // run is the program. The first signal asks it to stop after what runs now,
 // the second ends it.
 func run(ctx context.Context, w World) int {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	done := make(chan error, 1)
 	go func() { done <- app(w).RunContext(ctx, append([]string{"esmig"}, w.Args...)) }()
 	for first := true; ; first = false {
@@ -58,11 +58,15 @@ func run(ctx context.Context, w World) int {
 				view.Diagnostics(w.Stderr, []engine.Diagnostic{engine.Diagnostic(usage)}, w.viewOptions())
 			}
 			return exitCode(err)
-		case <-w.Signals:
-			if !first {
+		case s := <-w.Signals:
+			switch {
+			case !first:
 				return exitInterrupted
+			case s == os.Interrupt:
+				cancel(nil)
+			default:
+				cancel(errTerminated)
 			}
-			cancel()
 		}
 	}
 }
@@ -81,6 +85,8 @@ var (
 	errTold = errors.New("failed")
 	// errChanges: plan -detailed-exitcode found some.
 	errChanges = errors.New("there are changes")
+	// errTerminated is why a context ends of which no person at the keyboard said so.
+	errTerminated = fmt.Errorf("terminated: %w", context.Canceled)
 )
 
 func exitCode(err error) int {

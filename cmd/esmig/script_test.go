@@ -94,6 +94,6 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	s, err := state.Open(state.OS(), filepath.Join(ts.Getenv("WORK"), args[0]), "0.1.0")
 	ts.Check(err)
-	ts.Check(s.Lock(state.LockInfo{Operation: "apply", Who: "somebody else", Host: "elsewhere", PID: 42}, 0))
+	ts.Check(s.Lock(context.Background(), state.LockInfo{Operation: "apply", Who: "somebody else", Host: "elsewhere", PID: 42}, 0))
 	ts.Defer(func() { _ = s.Unlock() })
 }

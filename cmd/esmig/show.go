@@ -59,9 +59,7 @@ func (k *command) showEvents(name string) error {
 	if err != nil {
 		return problem("no_events", "Events cannot be read", "%v", err)
 	}
-	if err := k.openView(); err != nil {
-		return err
-	}
+	k.openView()
 	if err := view.Replay(bytes.NewReader(raw), k.view); err != nil {
 		return problem("bad_events", "Not a log of events", "%s: %v", name, err)
 	}

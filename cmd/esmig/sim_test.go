@@ -254,3 +254,21 @@ func TestChdir(t *testing.T) {
 	s.want(exitDone, "valid", "-chdir", "/else/where", "validate")
 	s.want(exitError, "work/nowhere", "-chdir", "nowhere", "validate")
 }
+
+// write makes or replaces a file of the folder.
+func (s *sim) write(name, text string) {
+	s.t.Helper()
+	if err := state.WriteFile(s.fs, "work/"+name, []byte(text)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// read is a file of the folder.
+func (s *sim) read(name string) string {
+	s.t.Helper()
+	raw, err := s.fs.ReadFile("work/" + name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(raw)
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,7 +162,7 @@ func TestPauseOutlives(t *testing.T) {
 		other.want(exitDone, "paused", "pause")
 		out, _ := other.run("status")
 		has(t, out, "No esmig runs here.", "1 running", `then "esmig apply" goes on`)
-		other.want(exitDone, `paused: no range is begun before "esmig resume migration.m"`, "plan")
+		other.want(exitDone, `paused: no range is copied or compared before "esmig resume migration.m"`, "plan")
 		s.target.FinishTasks()
 		wait = s.apply("-auto-approve")
 		time.Sleep(time.Minute)
@@ -426,10 +427,31 @@ func TestSteerVerify(t *testing.T) {
 		other.want(exitError, "No migration is under way", "pause")
 		other.want(exitDone, "nothing more is compared", "pause", "migration.m")
 		time.Sleep(5 * time.Minute)
-		other.want(exitDone, "is not paused", "resume", "migration.m")
+		// It is finished, and can be found all the same.
+		for _, args := range [][]string{{"status", "migration.m"}, {"status"}} {
+			other.want(exitDone, `next: finished; to verify it again waits for "esmig resume migration.m"`, args...)
+		}
+		other.want(exitDone, "is not paused", "resume")
+		other.want(exitDone, "All migrations are finished.", "status")
 		if code := <-done; code != exitDone || time.Since(begin) < 5*time.Minute || s.controlled() {
 			t.Errorf("exit code %d after %v; controlled: %v", code, time.Since(begin), s.controlled())
 		}
+		// One that is stopped leaves the pause behind, which is told, and can be
+		// taken back without the address.
+		go func() {
+			_, code := s.run("verify")
+			done <- code
+		}()
+		time.Sleep(1500 * time.Millisecond)
+		other.want(exitDone, "nothing more is compared", "pause", "migration.m")
+		time.Sleep(time.Minute)
+		s.signals <- os.Interrupt
+		if code := <-done; code != exitInterrupted || !s.controlled() {
+			t.Errorf("exit code %d; controlled: %v", code, s.controlled())
+		}
+		s.want(exitDone, `waits for "esmig resume migration.m"`, "status")
+		s.want(exitDone, "is not paused", "resume")
+		s.want(exitDone, "80 of 80 identical", "verify")
 	})
 }
 
@@ -437,29 +459,40 @@ func TestInterrupt(t *testing.T) {
 	for _, c := range []struct {
 		name, flag, typed string
 		tty, cancel       bool
+		file, json, ended bool // where nobody sees a question, or would answer it
 	}{
 		{name: "left without a terminal"},
 		{name: "left by the flag", flag: "leave", tty: true, typed: "yes\n"},
 		{name: "left by an answer", tty: true, typed: "no\n"},
+		{name: "left with the output in a file", tty: true, file: true, typed: "yes\n"},
+		{name: "left with -json", tty: true, json: true, typed: "yes\n"},
+		{name: "left when terminated", tty: true, ended: true, typed: "yes\n"},
 		{name: "cancelled by an answer", tty: true, typed: "yes\n", cancel: true},
 		{name: "cancelled by the flag", flag: "cancel", cancel: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newMoving(t, 2, "reindex")
-				s.world.StdinTTY, s.world.Stdin = c.tty, strings.NewReader(c.typed)
+				s.world.StdinTTY, s.world.StdoutTTY, s.world.Stdin = c.tty, c.tty && !c.file, strings.NewReader(c.typed)
 				args := []string{"-auto-approve"}
+				if c.json {
+					args = append(args, "-json")
+				}
 				if c.flag != "" {
 					args = append(args, "-on-interrupt", c.flag)
 				}
 				wait := s.apply(args...)
 				time.Sleep(3 * time.Second)
-				s.signals <- os.Interrupt
+				var signal os.Signal = os.Interrupt
+				if c.ended {
+					signal = syscall.SIGTERM
+				}
+				s.signals <- signal
 				out, code := wait()
 				if code != exitInterrupted {
 					t.Errorf("exit code %d", code)
 				}
-				if asked := strings.Contains(out, "2 tasks still run on the destination: migration.m."); asked != (c.tty && c.flag == "") {
+				if asked := strings.Contains(out, "2 tasks still run on the destination: migration.m."); asked != (c.tty && c.flag == "" && !c.file && !c.json && !c.ended) {
 					t.Errorf("asked: %v\n%s", asked, out)
 				}
 				if cancelled := s.speeds() == ""; cancelled != c.cancel {
@@ -469,6 +502,7 @@ func TestInterrupt(t *testing.T) {
 					t.Error(out)
 				}
 				before := s.begun()
+				s.world.StdoutTTY = false
 				out, code = s.run("apply", "-auto-approve")
 				again := s.begun() - before
 				if want := map[bool]int{false: 2, true: 4}[c.cancel]; code != exitDone || again != want || s.docs() != 80 {
@@ -520,7 +554,7 @@ func TestInterruptTwice(t *testing.T) {
 		s := newMoving(t, 2, "reindex")
 		in := make(blocked)
 		defer close(in)
-		s.world.StdinTTY, s.world.Stdin = true, in
+		s.world.StdinTTY, s.world.StdoutTTY, s.world.Stdin = true, true, in
 		asked := make(chan struct{})
 		s.world.Args, s.world.Stdout, s.world.Stderr = []string{"apply", "-auto-approve"}, question{asked}, io.Discard
 		code := make(chan int)

@@ -36,9 +36,7 @@ func verifyFlags() []cli.Flag {
 
 // compare runs what ends with a verification.
 func (k *command) compare(operation string, f func(*engine.Engine) (engine.Summary, error)) error {
-	if err := k.openView(); err != nil {
-		return err
-	}
+	k.openView()
 	e, unlock, err := k.open(operation)
 	defer func() { unlock() }()
 	if err != nil {

@@ -49,7 +49,10 @@ func (p *printer) migration(m engine.MigrationStatus, running bool) {
 	switch v := m.Verified; {
 	case v == nil:
 	case v.Same():
-		p.wrapped(4, fmt.Sprintf("verified: %s of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Source)))
+		p.wrapped(4, "verified: "+compared(*v))
+		for _, n := range v.Notes {
+			p.wrapped(4, n)
+		}
 	default:
 		text := fmt.Sprintf("not the same on both sides: %s missing, %s different, %s only on the destination",
 			humanize.Comma(v.Missing), humanize.Comma(v.Different), humanize.Comma(v.Extra))

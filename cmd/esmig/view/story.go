@@ -22,11 +22,12 @@ type story struct {
 	copied   providers.Addr            // whose line is the last one
 	stopped  bool
 	waiting  int    // steps that have not started
-	repairs  string // the address, if that is what is done
+	only     bool   // there is one step
+	command  string // that goes on where this one stopped
 }
 
 func newStory(p *printer, o Options) *story {
-	return &story{printer: p, options: o, clusters: map[providers.Addr]string{}}
+	return &story{printer: p, options: o, clusters: map[providers.Addr]string{}, command: "esmig apply"}
 }
 
 func (s *story) tell(r engine.Record) {
@@ -44,12 +45,18 @@ func (s *story) tell(r engine.Record) {
 		s.diagnostic(e.Diagnostic)
 	case engine.ApplyStarted:
 		s.gap()
-		s.waiting = e.Steps
+		s.waiting, s.only = e.Steps, e.Steps == 1
+		switch {
+		case e.Again != "":
+			s.command = "esmig " + string(e.Again) // which leaves nothing behind that an apply would see
+		case e.Destroy:
+			s.command = "esmig destroy"
+		}
 		s.continued(e, r.Time)
 	case engine.StepStarted:
 		s.waiting--
-		if e.Action == engine.Repair {
-			s.repairs = quoted(e.Addr)
+		if e.Action == engine.Repair || e.Action == engine.Retry || s.only && s.command == "esmig verify" {
+			s.command = "esmig " + string(e.Action) + " " + quoted(e.Addr)
 		}
 		s.fit(e.Addr.String())
 		s.copied = copied // says nothing
@@ -221,23 +228,7 @@ func (s *story) failed(e engine.StepFailed) {
 
 func (s *story) verified(e engine.VerifyDone, copied providers.Addr) {
 	v := e.Verification
-	text := ""
-	there := humanize.Comma(min(v.Source-v.Missing-v.Refused, v.Destination))
-	switch {
-	case v.Compared == 0 && e.Same:
-		text = fmt.Sprintf("%s of %s there, by count", there, count(v.Source, "document"))
-	case v.Compared == 0:
-		text = fmt.Sprintf("%s of %s", humanize.Comma(v.Destination), count(v.Source, "document"))
-	case v.Compared+v.Refused < v.Source && e.Same:
-		text = fmt.Sprintf("%s of %s there, %s compared: identical", there, count(v.Source, "document"), humanize.Comma(v.Compared))
-	case v.Compared+v.Refused < v.Source:
-		text = fmt.Sprintf("%s of a sample of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Compared))
-	default:
-		text = fmt.Sprintf("%s of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Source))
-	}
-	if v.Refused > 0 {
-		text += ", " + humanize.Comma(v.Refused) + " refused"
-	}
+	text := compared(v)
 	var a fmt.Stringer = title("verified")
 	if copied != e.Addr {
 		a, text = e.Addr, "verified: "+text
@@ -254,6 +245,28 @@ func (s *story) verified(e engine.VerifyDone, copied providers.Addr) {
 	for _, n := range v.Notes {
 		s.wrapped(3, n)
 	}
+}
+
+// compared says how many documents were held against each other, in which way.
+func compared(v providers.Verification) string {
+	text := ""
+	there := humanize.Comma(min(v.Source-v.Missing-v.Refused, v.Destination))
+	switch {
+	case v.Compared == 0 && v.Same():
+		text = fmt.Sprintf("%s of %s there, by count", there, count(v.Source, "document"))
+	case v.Compared == 0:
+		text = fmt.Sprintf("%s of %s", humanize.Comma(v.Destination), count(v.Source, "document"))
+	case v.Compared+v.Refused < v.Source && v.Same():
+		text = fmt.Sprintf("%s of %s there, %s compared: identical", there, count(v.Source, "document"), humanize.Comma(v.Compared))
+	case v.Compared+v.Refused < v.Source:
+		text = fmt.Sprintf("%s of a sample of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Compared))
+	default:
+		text = fmt.Sprintf("%s of %s identical", humanize.Comma(v.Identical), humanize.Comma(v.Source))
+	}
+	if v.Refused > 0 {
+		text += ", " + humanize.Comma(v.Refused) + " refused"
+	}
+	return text
 }
 
 func (s *story) differences(e engine.VerifyDone) {
@@ -357,20 +370,19 @@ func (s *story) summary(e engine.Summary) {
 	}
 	if len(parts) == 0 {
 		parts = []string{"nothing to do"}
+		if word == "Stopped" {
+			parts = []string{"nothing was finished"}
+		}
 	}
 	if e.Refused > 0 {
 		parts = append(parts, count(e.Refused, "document")+" refused")
 	}
 	s.wrapped(0, fmt.Sprintf("%s: %s. %s", word, strings.Join(parts, ", "), took(e.Seconds)))
-	command := "esmig apply"
-	if s.repairs != "" {
-		command = "esmig repair " + s.repairs
-	}
 	switch word {
 	case "Failed":
-		s.wrapped(0, fmt.Sprintf(`Run "%s" again when this is mended; what is done is not done again.`, command))
+		s.wrapped(0, fmt.Sprintf(`Run "%s" again when this is mended; what is done is not done again.`, s.command))
 	case "Stopped":
-		s.wrapped(0, fmt.Sprintf(`Run "%s" to go on; what is done is not done again.`, command))
+		s.wrapped(0, fmt.Sprintf(`Run "%s" to go on; what is done is not done again.`, s.command))
 	}
 	if len(e.Outputs) > 0 {
 		s.gap()

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/esmig/esmig/engine"
+	"github.com/esmig/esmig/providers"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -202,5 +203,19 @@ func TestColour(t *testing.T) {
 	}
 	if strings.Contains(without.String(), "\x1b") {
 		t.Errorf("colour: %q", without.String())
+	}
+}
+
+// TestCommandOfRetry: an apply would leave the refused documents behind.
+func TestCommandOfRetry(t *testing.T) {
+	var b bytes.Buffer
+	show := Recorder(NewPlain(&b, Options{}))
+	a := providers.Addr{Kind: "migration", Name: "m"}
+	show(engine.ApplyStarted{Steps: 2})
+	show(engine.StepStarted{Addr: a, Action: engine.Retry})
+	show(engine.StepFailed{Addr: a})
+	show(engine.Summary{Failed: 1})
+	if got := b.String(); !strings.Contains(got, `Run "esmig retry migration.m" again when this is mended`) {
+		t.Error(got)
 	}
 }
