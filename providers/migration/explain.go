@@ -41,12 +41,16 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 	first := u.begun == 1 && !u.tail
 	doubted := contents && (first || u.doubt || r.l.held || len(r.l.indices) > 1 || len(r.peers) > 0)
 	var differ, missing examples
+	var old stale
 	var open, gone []hit
 	compare := func() error {
 		defer func() { open = open[:0] }()
 		if !contents {
 			for _, h := range open {
 				differ.add(h.ID)
+			}
+			if u.tail && r.blind() {
+				return old.look(ctx, r, u, open)
 			}
 			return nil
 		}
@@ -105,6 +109,12 @@ func (r *run) explain(ctx context.Context, u *unit, c counts, left refusedDocs) 
 		return nil
 	}
 	if missing.n == 0 && r.blind() && own {
+		if n := old.surely(x, u, c); u.tail && n > 0 {
+			return r.doubt(u, &counts{Created: old.late - n, Conflicts: n}, r.staleDocuments(x, n, &old))
+		}
+		if u.tail {
+			r.tellPerhaps(x, old.perhaps(u, c), &old)
+		}
 		if r.l.held { // else they were there after the first attempt
 			why := fmt.Sprintf("was begun %d times", u.begun)
 			switch {
@@ -166,6 +176,9 @@ func (r *run) stillThere(ctx context.Context, x *sourceIndex, u *unit) error {
 	if err := refresh(ctx, r.dst, r.destIndex); err != nil && !errors.Is(err, providers.ErrDenied) && !errors.Is(err, providers.ErrNotFound) {
 		return err
 	}
+	if u.tail {
+		return r.stillStale(ctx, x, u)
+	}
 	var found examples
 	err := r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
 		if to != nil {
@@ -211,6 +224,16 @@ func (r *run) unchanged(ctx context.Context, u *unit, docs []hit) ([]hit, error)
 	if u.tail {
 		checkpoints = u.checkpoints
 	}
+	written, err := r.writtenAbove(ctx, x, checkpoints, docs)
+	return slices.DeleteFunc(slices.Clone(docs), func(h hit) bool { return written[h.key()] }), err
+}
+
+// writtenAbove says by hit.key which of the documents were written to since the
+// checkpoints.
+func (r *run) writtenAbove(ctx context.Context, x *sourceIndex, checkpoints []int64, docs []hit) (map[string]bool, error) {
+	if len(docs) == 0 {
+		return nil, nil
+	}
 	names := make([]string, len(docs))
 	for i, h := range docs {
 		names[i] = h.ID
@@ -220,7 +243,7 @@ func (r *run) unchanged(ctx context.Context, u *unit, docs []hit) ([]hit, error)
 	for _, h := range since {
 		written[h.key()] = true
 	}
-	return slices.DeleteFunc(slices.Clone(docs), func(h hit) bool { return written[h.key()] }), err
+	return written, err
 }
 
 // examples counts documents and keeps the first.

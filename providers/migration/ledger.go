@@ -77,6 +77,9 @@ type unit struct {
 	// tail: it is one, which was decided at these checkpoints.
 	tail        bool
 	checkpoints []int64
+	// again: an earlier tail of the index was begun. cleared: what the journal
+	// says was stale in it is not there any more, see stale.
+	again, cleared bool
 
 	// What the journal says of it.
 	begun  int     // how often it was begun
@@ -121,6 +124,7 @@ type ledger struct {
 	units        []*unit            // without tails
 	tails        map[int]*unit
 	decided      map[int]record // tail records by index
+	tailed       map[int]bool   // a tail of the index was begun
 }
 
 // replay reads the journal. A ledger without indices: nothing was begun. The
@@ -207,7 +211,7 @@ func read(j providers.Journal, gaps bool) (*ledger, error) {
 
 func (l *ledger) cut(r record) {
 	*l = ledger{run: r.Run, started: r.Started, indices: r.Indices, backing: r.Backing, fresh: r.Fresh, held: r.Held, relaxed: l.relaxed,
-		tails: map[int]*unit{}, decided: map[int]record{}}
+		tails: map[int]*unit{}, decided: map[int]record{}, tailed: map[int]bool{}}
 	for i, x := range l.indices {
 		for n, s := range x.Ranges {
 			l.units = append(l.units, &unit{id: fmt.Sprint(i, ".", n), index: i, span: s})
@@ -221,7 +225,8 @@ func (l *ledger) tail(r record) *unit {
 	if r.Skip {
 		return nil
 	}
-	u := &unit{id: fmt.Sprint(r.Index, ".tail"), index: r.Index, span: span{From: r.From, To: -1}, tail: true, checkpoints: r.Checkpoints}
+	u := &unit{id: fmt.Sprint(r.Index, ".tail"), index: r.Index, span: span{From: r.From, To: -1}, tail: true, checkpoints: r.Checkpoints,
+		again: l.tailed[r.Index]}
 	l.tails[r.Index] = u
 	return u
 }
@@ -230,10 +235,12 @@ func (l *ledger) tail(r record) *unit {
 // may have left its range since the tail was decided, which is done anew.
 func (l *ledger) begins(u *unit) {
 	u.begun, u.safe = u.begun+1, false
-	if !u.tail {
-		delete(l.tails, u.index)
-		delete(l.decided, u.index)
+	if u.tail {
+		l.tailed[u.index] = true
+		return
 	}
+	delete(l.tails, u.index)
+	delete(l.decided, u.index)
 }
 
 // flushed takes down what is on the destination's disks.
