@@ -314,7 +314,7 @@ func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size 
 				if err != nil {
 					return err
 				}
-				alone = false
+				alone = always
 				continue
 			}
 		}

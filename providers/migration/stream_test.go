@@ -601,31 +601,41 @@ func TestStreamMemory(t *testing.T) {
 		size    func(i int) int
 		n       int
 		version string
+		stream  bool // the destination is a data stream
 	}{
-		{"even", func(int) int { return 300 }, 2000, ""},
-		{"huge", func(int) int { return 30_000 }, 60, ""},
-		{"small, then huge", func(i int) int { return 20 + i/300*9000 }, 600, ""},
-		{"one larger than a page", func(i int) int { return 20 + i/199*90_000 }, 200, ""},
-		{"one larger than a page of a scroll", func(i int) int { return 20 + i/199*90_000 }, 200, "6.8.23"},
-		{"one larger than a page of a scroll, in between", func(i int) int { return 20 + i/105*(209-i)/104*90_000 }, 200, "6.8.23"},
+		{"even", func(int) int { return 300 }, 2000, "", false},
+		{"huge", func(int) int { return 30_000 }, 60, "", false},
+		{"small, then huge", func(i int) int { return 20 + i/300*9000 }, 600, "", false},
+		{"one larger than a page", func(i int) int { return 20 + i/199*90_000 }, 200, "", false},
+		{"one larger than a page of a scroll", func(i int) int { return 20 + i/199*90_000 }, 200, "6.8.23", false},
+		{"one larger than a page of a scroll, in between", func(i int) int { return 20 + i/105*(209-i)/104*90_000 }, 200, "6.8.23", false},
+		{"one larger than a page of a scroll, in between, into a data stream", func(i int) int { return 20 + i/105*(209-i)/104*90_000 }, 200, "6.8.23", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newFakeWorld(t, providertest.Options{Version: c.version})
 				const name = "str-memory"
 				w.fresh(t, name, 1)
+				to, stamp := name, ""
+				if c.stream {
+					to, stamp = "str-memory-stream", "\"@timestamp\":0,"
+					must(t, w.target, "PUT", "/_index_template/str-memory-stream", object{"index_patterns": []string{to}, "data_stream": object{}, "priority": 500})
+				}
 				var b strings.Builder
 				for i := range c.n {
-					fmt.Fprintf(&b, "{\"index\":{\"_id\":\"%d\"}}\n{\"t\":\"%s\"}\n", i, strings.Repeat("x", c.size(i)))
+					fmt.Fprintf(&b, "{\"index\":{\"_id\":\"%d\"}}\n{%s\"t\":\"%s\"}\n", i, stamp, strings.Repeat("x", c.size(i)))
 				}
 				must(t, w.admin, "POST", "/"+name+"/_bulk?refresh=true", b.String())
 				var now, most int64
 				var mu sync.Mutex
 				w.source = &counting{w.source, &now, &most, &mu, true}
 				w.target = &counting{w.target, &now, &most, &mu, false}
-				task := fineTask(t, w.world, streaming(name, name))
+				task := fineTask(t, w.world, streaming(name, to))
 				task.concurrency = 8
 				task.sizes = sizes{bulk: 10_000, limit: 20_000, inFlight: 96_000, kept: mostKept}
+				if c.stream {
+					task.sizes.inFlight = 40_000 // a page is read when the one before is written
+				}
 				result, _, err := task.Run(t.Context(), newJournal())
 				if err != nil {
 					t.Fatal(err)
