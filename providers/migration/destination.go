@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -26,10 +27,8 @@ func (t *task) destFindings(ctx context.Context, p providers.Prospect, info prov
 		return nil, err
 	}
 	if same {
-		for _, x := range indices {
-			if x.Name == t.destIndex || slices.Contains(d.Names, x.Name) {
-				return []*providers.Finding{sameIndex(t.destIndex)}, nil
-			}
+		if f := t.ontoItself(indices, d); f != nil {
+			return []*providers.Finding{f}, nil
 		}
 	}
 	var monitor []string
@@ -85,6 +84,30 @@ func (t *task) destFindings(ctx context.Context, p providers.Prospect, info prov
 				t.dstName, t.destIndex, humanize.Comma(n), humanize.Comma(others))))
 	}
 	return out, nil
+}
+
+// ontoItself finds a destination that the source finds, too, on the same cluster.
+// One that is not there yet counts as well: when it is, each later look at a
+// pattern would take it for one more index of the source.
+func (t *task) ontoItself(indices []*sourceIndex, d destination) *providers.Finding {
+	for _, x := range indices {
+		if x.Name != t.destIndex && !slices.Contains(d.Names, x.Name) {
+			continue
+		}
+		f := sameIndex(t.destIndex)
+		if strings.Contains(t.index, "*") {
+			f.Detail = fmt.Sprintf("source.index = %q finds %s, too, and dest.index = %q writes into that, so that it would be copied onto itself. "+
+				"Name another index in dest, or leave it out with source { index = %q }.", t.index, x.Name, t.destIndex, t.index+",-"+x.Name)
+		}
+		return f
+	}
+	if d.Exists || named(t.index, t.destIndex) != byName {
+		return nil
+	}
+	f := sameIndex(t.destIndex)
+	f.Detail = fmt.Sprintf("source.index = %q will find %s, too, when it is there, so that it would be copied onto itself. "+
+		"Name another index in dest, or a pattern in source that does not find it.", t.index, t.destIndex)
+	return f
 }
 
 // failures is the request that shows a data stream's failure store.

@@ -119,6 +119,11 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return r.explainError(err)
 	}
+	if r.remote == nil {
+		if f := r.ontoItself(indices, r.dest); f != nil { // the plan did not see what was made since
+			return f
+		}
+	}
 	if err := r.take(ctx, indices[0].Name); err != nil {
 		return err
 	}

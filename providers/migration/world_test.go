@@ -806,6 +806,78 @@ func TestSameCluster(t *testing.T) {
 	})
 }
 
+// A pattern that finds the destination, too, is refused: when it is there already,
+// when the copy or the same files make it, and where only what is behind it fits.
+func TestSameClusterPattern(t *testing.T) {
+	const pattern, all = "mig-same-*", "mig-same-all"
+	for _, c := range []struct {
+		name, from, to string
+		before, after  string // the plan: it is made under that name
+		plan, run      string
+		says           string
+	}{
+		{name: "not there", from: pattern, to: all, plan: "same_index", run: "same_index", says: "does not find it"},
+		{name: "there", from: pattern, to: all, before: all, plan: "same_index", run: "same_index", says: `"mig-same-*,-mig-same-all"`},
+		{name: "behind an alias", from: pattern, to: "mig-into", before: "mig-same-3", plan: "same_index", run: "same_index", says: `"mig-same-*,-mig-same-3"`},
+		{name: "behind an alias, later", from: pattern, to: "mig-into", after: "mig-same-3", run: "same_index", says: `"mig-same-*,-mig-same-3"`},
+		{name: "left out", from: pattern + ",-" + all, to: all, before: all},
+		{name: "elsewhere", from: pattern, to: "mig-sum"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorlds(t, func(t *testing.T, w world) {
+				w.source = w.target
+				gone := func() { drop(t, w.target, "mig-same-1", "mig-same-2", "mig-same-3", all, "mig-sum") }
+				gone()
+				t.Cleanup(gone)
+				makes := func(name string) {
+					if name == "" {
+						return
+					}
+					must(t, w.target, "PUT", "/"+name, sized(t, w.target, 1))
+					if name != c.to {
+						must(t, w.target, "POST", "/_aliases", object{"actions": []any{object{"add": object{"index": name, "alias": c.to}}}})
+					}
+				}
+				put(t, w.target, "mig-same-1", 1, ids(0, 20)...)
+				put(t, w.target, "mig-same-2", 1, ids(20, 25)...)
+				makes(c.before)
+				task := fineTask(t, w, copying(c.from, c.to))
+				check := func(when, code, want string, f *providers.Finding) {
+					if code != want || want != "" && (f.Arg != "dest.index" || !strings.Contains(f.Detail, c.says)) {
+						t.Errorf("%s: %q, want %q: %+v", when, code, want, f)
+					}
+				}
+				e, err := task.Estimate(t.Context(), providers.Prospect{DestinationDeclared: true})
+				if err != nil || len(e.Findings) > 1 {
+					t.Fatal(e.Findings, err)
+				}
+				var f *providers.Finding
+				if len(e.Findings) > 0 {
+					f = e.Findings[0]
+					check("plan", f.Code, c.plan, f)
+				} else {
+					check("plan", "", c.plan, f)
+				}
+				makes(c.after)
+				_, sum, err := task.Run(t.Context(), newJournal())
+				f = nil
+				if err != nil && !errors.As(err, &f) {
+					t.Fatal(err)
+				}
+				if check("run", code(err), c.run, f); err != nil {
+					return
+				}
+				if o, err := task.Observe(t.Context(), sum); err != nil || o.NewerOnSource != 0 {
+					t.Errorf("observed %+v, %v", o, err)
+				}
+				if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 25 || v.Newer != 0 {
+					t.Errorf("%+v %v", v, err)
+				}
+			})
+		})
+	}
+}
+
 // What changes contents on purpose is verified by ids and counts.
 func TestAltered(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {
