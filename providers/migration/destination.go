@@ -62,6 +62,11 @@ func (t *task) destFindings(ctx context.Context, p providers.Prospect, info prov
 			return out, err
 		}
 	}
+	rolling, err := t.rollingFindings(ctx, p, d)
+	if err != nil {
+		return out, err
+	}
+	out = append(out, rolling...)
 	if p.DestinationFresh || ours || t.existing == "keep" || t.existing == "overwrite" {
 		return out, nil
 	}

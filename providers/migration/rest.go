@@ -34,8 +34,11 @@ func (r *run) looksFirst(ctx context.Context, u *unit) (now destination, ok bool
 	if now, err = r.lookAtDestination(ctx); err != nil || !now.Exists {
 		return now, false, err
 	}
-	if err := refresh(ctx, r.dst, r.destIndex); errors.Is(err, providers.ErrDenied) && len(now.Names) <= max(1, len(r.l.backing)) {
-		return now, false, nil // still the same write index: create, or the version, refuses what is there
+	if err := refresh(ctx, r.dst, r.destIndex); errors.Is(err, providers.ErrDenied) {
+		if r.onlyWritesTo(now) {
+			return now, false, nil // create, or the version, refuses what is there
+		}
+		return now, false, r.refreshDenied()
 	} else if err != nil {
 		return now, false, err // without it documents would be doubled
 	}

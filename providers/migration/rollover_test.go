@@ -2,6 +2,7 @@ package migration
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,6 +71,54 @@ func dated(t testing.TB, c providers.Cluster, index string, ids ...string) {
 		b.WriteString(`{"create":{"_id":` + string(providers.Encode(id)) + "}}\n" + `{"@timestamp":"2026-01-01","of":` + string(providers.Encode(id)) + "}\n")
 	}
 	must(t, c, "POST", "/"+index+"/_bulk?refresh=true", b.String())
+}
+
+// Who may not refresh a destination of several indices is told so by the plan,
+// and nothing is sent: what an older index holds would be created again. In a
+// single one it is refused.
+func TestAgainWithoutRefresh(t *testing.T) {
+	for _, method := range methods {
+		for _, rolled := range []bool{false, true} {
+			t.Run(fmt.Sprint(method, " ", rolled), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newPair(t, providertest.Options{}).world
+					const name, stream = "unseen-from", "unseen"
+					must(t, w.target, "PUT", "/_index_template/"+stream, object{"index_patterns": []string{stream}, "priority": 905, "data_stream": object{}})
+					must(t, w.admin, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+					dated(t, w.admin, name, ids(0, 12)...)
+					dated(t, w.target, stream, ids(0, 12)...)
+					want := ""
+					if rolled {
+						want = "refresh_denied"
+						must(t, w.target, "POST", "/"+stream+"/_rollover", nil)
+					}
+					target := w.target
+					w.target = &faulty{Cluster: target, do: func(r providers.Request, _ int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+						switch {
+						case strings.HasSuffix(r.Path, "/_refresh"):
+							return nil, fmt.Errorf("403: %w", providers.ErrDenied)
+						case strings.HasSuffix(r.Path, "/_has_privileges") && strings.Contains(string(r.Body), "maintenance"):
+							return providers.JSON(`{"index":{"unseen":{"maintenance":false}}}`), nil
+						}
+						return pass()
+					}}
+					b := with(with(full(copying(name, stream)), "", "method", cty.StringVal(method)), "dest", "existing", cty.StringVal("keep"))
+					task := fineTask(t, w, b)
+					e, err := task.Estimate(t.Context(), providers.Prospect{})
+					if codes, details := findings(e); err != nil || strings.Contains(codes, "error refresh_denied dest.index") != rolled || rolled && !strings.Contains(details, "Give the credentials the privilege maintenance for unseen.") {
+						t.Errorf("%q %v\n%s", codes, err, details)
+					}
+					if _, _, err := task.Run(t.Context(), newJournal()); code(err) != want {
+						t.Errorf("%v, want %q", err, want)
+					}
+					must(t, target, "POST", "/"+stream+"/_refresh", nil)
+					if n, err := count(t.Context(), target, stream, -1, nil); err != nil || n != 12 {
+						t.Errorf("%d documents, %v", n, err)
+					}
+				})
+			})
+		}
+	}
 }
 
 // An alias that is rolled over is as a data stream: what the ranges have brought
