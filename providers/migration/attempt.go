@@ -191,7 +191,7 @@ func (r *run) begin(ctx context.Context, u *unit, size int) error {
 	on := r.nodes[r.turn%len(r.nodes)]
 	r.turn++
 	r.mu.Unlock()
-	id, err := r.start(context.WithoutCancel(ctx), on, r.request(x, query, size, r.remote, r.dest), opaque, perSecond)
+	id, err := r.start(context.WithoutCancel(ctx), on, r.request(x, query, size, r.remote, r.dest, u.into), opaque, perSecond)
 	if errors.Is(err, providers.ErrUnavailable) {
 		if serverError(err) == nil {
 			r.avoid(on)

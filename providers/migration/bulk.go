@@ -19,17 +19,21 @@ func newBatch(size, documents int) *batch {
 
 func (b *batch) len() int { return len(b.at) - 1 }
 
-// actionBytes is what the line before a document takes, besides id and routing.
+// actionBytes is what the line before a document takes, besides index, id and routing.
 const actionBytes = 80
 
 // add appends a document. external: with the source's version. create: only
 // if it is not there.
 func (b *batch) add(h rawHit, create, external bool) {
-	action := `{"index":{"_id":`
+	action := `{"index":{`
 	if create {
-		action = `{"create":{"_id":`
+		action = `{"create":{`
 	}
-	b.body = append(append(b.body, action...), h.id...)
+	b.body = append(b.body, action...)
+	if h.index != nil {
+		b.body = append(append(append(b.body, `"_index":`...), h.index...), ',')
+	}
+	b.body = append(append(b.body, `"_id":`...), h.id...)
 	if h.routing != nil {
 		b.body = append(append(b.body, `,"routing":`...), h.routing...)
 	}
@@ -89,6 +93,8 @@ func (b *batch) document(i int) (h rawHit) {
 		return c.object(func(key []byte) error {
 			v, err := c.value()
 			switch string(key) {
+			case "_index":
+				h.index = v
 			case "_id":
 				h.id = v
 			case "routing":

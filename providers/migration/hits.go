@@ -139,8 +139,9 @@ func (c *cutter) members(first, last byte, f func() error) error {
 }
 
 // rawHit is one document of a page, each part as it stood in the answer,
-// strings with their quotes. Absent parts are nil.
-type rawHit struct{ id, routing, version, source []byte }
+// strings with their quotes. Absent parts are nil. index is no part of an answer:
+// where the document is to go, if not where the bulk request goes.
+type rawHit struct{ id, routing, version, source, index []byte }
 
 // page is one answer of a search.
 type page struct {

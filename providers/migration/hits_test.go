@@ -118,6 +118,16 @@ func TestBatch(t *testing.T) {
 			}
 		}
 	}
+	h := p.hits[0]
+	h.index = []byte(`"b-000001"`)
+	b := newBatch(0, 1)
+	b.add(h, false, true)
+	if line, _, _ := strings.Cut(string(b.body), "\n"); line != `{"index":{"_index":"b-000001","_id":"a\"}","routing":"r\\","version":3,"version_type":"external"}}` {
+		t.Error(line)
+	}
+	if diff := cmp.Diff(h, b.document(0), cmp.AllowUnexported(rawHit{})); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // A document that was sent with line breaks comes back with them.

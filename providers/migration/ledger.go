@@ -96,6 +96,9 @@ type unit struct {
 	resent int64
 	// there is what was left out of the last attempt: it had come before.
 	there int64
+	// into is the index that the next attempt by reindex writes to, because it
+	// replaces documents there; empty: under the destination's name.
+	into string
 	// streamed: the last attempt has no task. cancelled: its task is known to
 	// have been ended.
 	streamed, cancelled bool

@@ -79,3 +79,26 @@ func TestLostOnServerless(t *testing.T) {
 		}
 	}
 }
+
+// What replaces documents behind an alias is sent to one of its indices: a reindex
+// into that is waited for as well.
+func TestLostBehindAlias(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newPair(t, providertest.Options{Flavor: providers.Serverless}).world
+		_ = rolling(t, w.target, "waited")
+		asked := 0
+		w.target = &faulty{Cluster: w.target, do: func(r providers.Request, _ int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+			if r.Method == http.MethodGet && r.Path == "/_reindex" {
+				if asked++; asked == 1 {
+					return providers.JSON(`{"reindex":[{"id":"n:1","description":"reindex from [from] to [waited-000001]"}]}`), nil
+				}
+			}
+			return pass()
+		}}
+		j := newJournal()
+		r := &run{task: copying("from", "waited").task(t, w.clusters()), j: j, l: &ledger{}, dest: destination{Alias: true}}
+		if err := r.outwait(t.Context(), &sourceIndex{Name: "from"}); err != nil || asked != 2 || len(j.notes) != 1 {
+			t.Error(err, asked, j.notes)
+		}
+	})
+}

@@ -116,7 +116,7 @@ func TestRequest(t *testing.T) {
 		{"version by script", with(copying("a", "b"), "", "script", cty.ObjectVal(map[string]cty.Value{"source": cty.StringVal("ctx._version = 3")})), destination{}, `{"index":"b","pipeline":"_none"}`},
 	} {
 		var got struct{ Dest json.RawMessage }
-		if err := json.Unmarshal(offlineTask(t, c.b).request(x, nil, 10, nil, c.d), &got); err != nil {
+		if err := json.Unmarshal(offlineTask(t, c.b).request(x, nil, 10, nil, c.d, ""), &got); err != nil {
 			t.Fatal(err)
 		}
 		if string(got.Dest) != c.want {

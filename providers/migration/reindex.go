@@ -15,8 +15,9 @@ import (
 )
 
 // request is the body of the reindex of one range. extra narrows it further
-// than the range does. remote is nil on one and the same cluster.
-func (t *task) request(x *sourceIndex, query any, size int, remote object, d destination) providers.JSON {
+// than the range does. remote is nil on one and the same cluster. into is the index
+// to write to, empty: the destination's name.
+func (t *task) request(x *sourceIndex, query any, size int, remote object, d destination, into string) providers.JSON {
 	source := object{"index": x.Name, "size": size, "query": query}
 	if t.filter != nil {
 		source["_source"] = t.filter
@@ -24,7 +25,7 @@ func (t *task) request(x *sourceIndex, query any, size int, remote object, d des
 	if remote != nil {
 		source["remote"] = remote
 	}
-	dest := object{"index": t.destIndex, "pipeline": cmp.Or(t.pipeline, "_none")}
+	dest := object{"index": cmp.Or(into, t.destIndex), "pipeline": cmp.Or(t.pipeline, "_none")}
 	switch {
 	case t.createOnly(d):
 		dest["op_type"] = "create" // which refuses version_type external

@@ -50,7 +50,7 @@ func (r *run) whole(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if err := r.stillThere(ctx, x, u); err != nil {
 		return nil, err
 	}
-	u.there = 0
+	u.there, u.into = 0, ""
 	query := r.selection(x, u.span.query())
 	if len(u.leftOut) > 0 {
 		query = without(query, idsOf(u.leftOut.letters(r.task)))
@@ -75,6 +75,7 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	if r.script != nil {
 		limit *= mostListedMore / mostListed
 	}
+	replaces := false
 	there, gone := idList{limit: limit}, idList{limit: limit}
 	var old examples
 	err = r.against(ctx, x, u.span, false, func(from hit, to *hit) error {
@@ -86,6 +87,7 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 			there.add(from.ID)
 		} else {
 			gone.add(from.ID)
+			replaces = replaces || to != nil
 		}
 		if there.over && (gone.over || u.tail) {
 			return errMixed
@@ -94,6 +96,12 @@ func (r *run) rest(ctx context.Context, x *sourceIndex, u *unit) (any, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if replaces {
+		if f := r.mayReplace(ctx, now.Write); f != nil {
+			return nil, f
+		}
+		u.into = now.Write
 	}
 	r.tellOld(x, old)
 	switch u.there = there.n; {
@@ -147,6 +155,7 @@ func (s *streamer) sifter(ctx context.Context, x *sourceIndex, u *unit) (f sift,
 	}
 	var mu sync.Mutex
 	var old examples
+	asked, into := false, providers.Encode(now.Write) // whether what is there may be replaced, and where
 	told = func() { s.tellOld(x, old) }
 	return func(ctx context.Context, hits []rawHit) ([]rawHit, error) {
 		kept := make([]rawHit, 0, len(hits))
@@ -161,15 +170,26 @@ func (s *streamer) sifter(ctx context.Context, x *sourceIndex, u *unit) (f sift,
 				return nil, err
 			}
 			for i, from := range docs {
-				stays, older := s.stays(now, u, from, there[from.key()])
+				to := there[from.key()]
+				stays, older := s.stays(now, u, from, to)
 				if older {
 					mu.Lock()
 					old.add(from.ID)
 					mu.Unlock()
 				}
-				if !stays {
-					kept = append(kept, hits[i])
+				if stays {
+					continue
 				}
+				if to != nil {
+					if !asked {
+						asked = true
+						if f := s.mayReplace(ctx, now.Write); f != nil {
+							return nil, f
+						}
+					}
+					hits[i].index = into
+				}
+				kept = append(kept, hits[i])
 			}
 			hits = hits[n:]
 		}
@@ -178,7 +198,9 @@ func (s *streamer) sifter(ctx context.Context, x *sourceIndex, u *unit) (f sift,
 }
 
 // stays says whether a document must be left out of an attempt. One that would
-// replace what is there may be written to the index that takes writes only.
+// replace what is there may be written to the index that takes writes only, and
+// by that index's name: under the destination's it would come into the next one
+// after a rollover.
 // older: what stays is not what the source has.
 func (r *run) stays(now destination, u *unit, from hit, to *hit) (stays, older bool) {
 	if to == nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/esmig/esmig/providers"
 )
 
-// rollingFindings says what the credentials lack for a destination of several
-// indices, where what was written before lies in one that takes no writes.
+// rollingFindings says what the credentials lack for a destination that rolls
+// over: for seeing all that its indices hold, and for replacing some of it.
 func (t *task) rollingFindings(ctx context.Context, p providers.Prospect, d destination) ([]*providers.Finding, error) {
 	if !d.rolls() || p.DestinationFresh {
 		return nil, nil
@@ -29,7 +29,26 @@ func (t *task) rollingFindings(ctx context.Context, p providers.Prospect, d dest
 			out = append(out, f)
 		}
 	}
+	if d.Alias && d.Write != "" && !t.createOnly(d) {
+		if f := t.mayReplace(ctx, d.Write); f != nil {
+			f.Severity = providers.SeverityWarning // as long as nothing is replaced
+			out = append(out, f)
+		}
+	}
 	return out, nil
+}
+
+// mayReplace says what the credentials lack for writing to the index behind an
+// alias in which a document lies that is replaced. Under the alias's name it would
+// come into the next index, and be there twice, if that rolls over meanwhile.
+// Privileges on an alias do not hold for its indices. nil: nothing.
+func (t *task) mayReplace(ctx context.Context, index string) *providers.Finding {
+	if len(t.privileges(ctx, t.dst, nil, index, []string{"write"})) == 0 {
+		return nil
+	}
+	return providers.NewError("write_index_denied", "dest.cluster", "Credentials of the destination may write to the alias only",
+		fmt.Sprintf("What replaces a document behind the alias %s is written to the index in which that lies, so that it is not there twice when the alias rolls over. "+
+			"The credentials of %s need the index privilege write for %s, and for the indices that will follow it.", t.destIndex, t.dstName, index))
 }
 
 // refreshDenied is said where documents would be created a second time, because those

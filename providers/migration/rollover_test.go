@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/esmig/esmig/providers"
@@ -227,6 +228,122 @@ func TestAliasRollsOver(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// rolling makes the first two indices of an alias: what it writes goes to the
+// first one until next is called.
+func rolling(t *testing.T, c providers.Cluster, alias string) (next func()) {
+	t.Helper()
+	indices := []string{alias + "-000001", alias + "-000002"}
+	drop(t, c, indices...)
+	t.Cleanup(func() { drop(t, c, indices...) })
+	points := func(index string, writes bool) {
+		must(t, c, "POST", "/_aliases", object{"actions": []any{object{"add": object{"index": index, "alias": alias, "is_write_index": writes}}}})
+	}
+	must(t, c, "PUT", "/"+indices[0], sized(t, c, 1))
+	points(indices[0], true)
+	return func() {
+		must(t, c, "PUT", "/"+indices[1], sized(t, c, 1))
+		points(indices[0], false)
+		points(indices[1], true)
+	}
+}
+
+// What replaces a document behind an alias is written to the index in which that
+// lies, also where the alias rolls over after it was looked at: no document is
+// there twice.
+func TestReplacedAfterRollover(t *testing.T) {
+	for _, method := range methods {
+		for _, c := range []struct {
+			name, existing string
+			again          bool // a second attempt replaces what the first one brought
+		}{{"older", "refuse", false}, {"all", "overwrite", false}, {"again", "overwrite", true}} {
+			if c.again && method == "reindex" {
+				continue // its task is followed to its end
+			}
+			t.Run(method+" "+c.name, func(t *testing.T) {
+				inWorlds(t, func(t *testing.T, w world) {
+					const name, alias = "mig-replaced-from", "mig-replaced"
+					drop(t, w.admin, name)
+					t.Cleanup(func() { drop(t, w.admin, name) })
+					must(t, w.admin, "PUT", "/"+name, object{"settings": object{"number_of_shards": 1, "number_of_replicas": 0}})
+					next := rolling(t, w.target, alias)
+					if !c.again {
+						put(t, w.target, alias, 1, ids(0, 12)...)
+					}
+					put(t, w.admin, name, 1, ids(0, 12)...)
+					put(t, w.admin, name, 2, ids(0, 14)...)
+					b := with(with(full(copying(name, alias)), "", "method", cty.StringVal(method)), "dest", "existing", cty.StringVal(c.existing))
+					task := b.task(t, w.clusters()) // one range
+					j, rolled, stopped := newJournal(), false, !c.again
+					j.at = func(r record) {
+						switch {
+						case r.What == wroteEnd && !stopped:
+							stopped = true
+							j.mu.Lock()
+							j.left = 0
+							j.mu.Unlock()
+						case r.What == wroteBegin && stopped && !rolled:
+							rolled = true
+							next()
+						}
+					}
+					_, sum, err := task.Run(t.Context(), j)
+					if c.again {
+						if !errors.Is(err, errStopped) {
+							t.Fatal(err)
+						}
+						j.left = -1
+						_, sum, err = task.Run(t.Context(), j)
+					}
+					if err != nil || !rolled {
+						t.Fatal(err, rolled)
+					}
+					if diff := cmp.Diff(contents(t, w.admin, name), contents(t, w.target, alias)); diff != "" && !c.again { // which raises versions
+						t.Errorf("contents (-source +destination):\n%s", diff)
+					}
+					if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 14 || v.Destination != 14 {
+						t.Errorf("%+v %v", v, err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Who may write to an alias only, and not to its indices, is warned by the plan,
+// and replaces nothing.
+func TestReplacedByAliasOnly(t *testing.T) {
+	for _, method := range methods {
+		t.Run(method, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newPair(t, providertest.Options{}).world
+				const name, alias = "named-from", "named"
+				_ = rolling(t, w.target, alias)
+				put(t, w.target, alias, 1, ids(0, 12)...)
+				put(t, w.admin, name, 2, ids(0, 12)...)
+				before := contents(t, w.target, alias)
+				target := w.target
+				w.target = &faulty{Cluster: target, do: func(r providers.Request, _ int, pass func() (providers.JSON, error)) (providers.JSON, error) {
+					if strings.HasSuffix(r.Path, "/_has_privileges") && strings.Contains(string(r.Body), "named-000001") {
+						return providers.JSON(`{"index":{"named-000001":{"write":false}}}`), nil
+					}
+					return pass()
+				}}
+				task := fineTask(t, w, with(with(full(copying(name, alias)), "", "method", cty.StringVal(method)), "dest", "existing", cty.StringVal("overwrite")))
+				e, err := task.Estimate(t.Context(), providers.Prospect{})
+				if codes, details := findings(e); err != nil || !strings.Contains(codes, "warning write_index_denied dest.cluster") || !strings.Contains(details, "need the index privilege write for named-000001") {
+					t.Errorf("%q %v\n%s", codes, err, details)
+				}
+				if _, _, err := task.Run(t.Context(), newJournal()); code(err) != "write_index_denied" {
+					t.Error(err)
+				}
+				if diff := cmp.Diff(before, contents(t, target, alias)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
 	}
 }
 

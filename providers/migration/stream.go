@@ -320,7 +320,7 @@ func (s *streamer) pages(ctx context.Context, from reader, x *sourceIndex, size 
 		}
 		bytes := 0
 		for _, h := range p.hits {
-			bytes += len(h.id) + len(h.routing) + len(h.version) + len(h.source) + actionBytes
+			bytes += len(h.index) + len(h.id) + len(h.routing) + len(h.version) + len(h.source) + actionBytes
 		}
 		b := newBatch(bytes, len(p.hits))
 		for _, h := range p.hits {

@@ -235,6 +235,17 @@ func (t *task) reindexes(ctx context.Context) ([]reindexed, error) {
 // the destination (rest).
 func (r *run) outwait(ctx context.Context, x *sourceIndex) error {
 	told := false
+	into := []string{r.destIndex}
+	if r.dest.Alias { // what replaces documents goes to an index behind it
+		err := r.patiently(ctx, func() error {
+			now, err := r.lookAtDestination(ctx)
+			into = append(into[:1], now.Names...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	for wait := firstLook; ; wait = min(2*wait, lastLook) {
 		// The request itself may still be under way to the destination.
 		if err := sleep(ctx, max(wait, afterLost)); err != nil {
@@ -253,7 +264,9 @@ func (r *run) outwait(ctx context.Context, x *sourceIndex) error {
 		r.l.each(func(u *unit) { known[u.task] = true })
 		r.mu.Unlock()
 		stranger := slices.ContainsFunc(list, func(t reindexed) bool {
-			return !known[t.ID] && strings.Contains(t.Description, "["+x.Name+"] to ["+r.destIndex+"]")
+			return !known[t.ID] && slices.ContainsFunc(into, func(name string) bool {
+				return strings.Contains(t.Description, "["+x.Name+"] to ["+name+"]")
+			})
 		})
 		if !stranger {
 			return nil
