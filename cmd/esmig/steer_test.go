@@ -379,7 +379,7 @@ func TestSteerVerification(t *testing.T) {
 		other.want(exitDone, "", "throttle", "10", "migration.m")
 		begin := time.Now()
 		wait := s.apply("-auto-approve")
-		time.Sleep(12 * time.Second) // 8 of them for the copy
+		time.Sleep(10 * time.Second) // 6 of them for the copy
 		if d := s.docs(); d != 80 || !s.controlled() {
 			t.Fatalf("%d documents; controlled: %v", d, s.controlled())
 		}
@@ -399,7 +399,7 @@ func TestSteerVerification(t *testing.T) {
 		if code != exitDone || strings.Count(out, "migration.m: Paused:") != 1 || strings.Count(out, "No longer paused.") != 1 {
 			t.Errorf("%d %s", code, out)
 		}
-		if took := time.Since(begin) - 10*time.Minute; took < 13*time.Second || took > 25*time.Second {
+		if took := time.Since(begin) - 10*time.Minute; took < 10*time.Second || took > 25*time.Second {
 			t.Errorf("it took %v", took)
 		}
 		if s.controlled() {

@@ -77,7 +77,7 @@ func TestRealGoldenDigests(t *testing.T) {
 				side := &side{task: &task{src: c, srcName: server, index: index}, contents: true, note: func(s string) { t.Error(s) }, memory: newMemory(sizes{limit: pageLimit, inFlight: mostInFlight})}
 				side.scripts.Store(true)
 				side.runtime.Store(runtime)
-				page, _, err := side.page(t.Context(), &sourceIndex{Size: 10_000}, index, -1, object{"query": all()}, 0)
+				page, _, err := side.page(t.Context(), &sourceIndex{Size: 10_000}, index, -1, object{"query": all()}, 0, 0)
 				if err != nil || side.runtime.Load() != runtime {
 					t.Fatalf("runtime field %v: %v", runtime, err)
 				}

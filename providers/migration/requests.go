@@ -144,12 +144,15 @@ func (t *task) digesting(x *sourceIndex, info providers.Info, average int64, few
 	if x.SeqNo {
 		n *= int64(x.Shards)
 	}
-	documents := x.Documents / n
+	documents, most := x.Documents/n, int64(math.MaxInt64) // of a request
+	if t.requestsPerSecond > 0 {
+		most = throttledSize(t.requestsPerSecond)
+	}
 	switch {
-	case info.Flavor != providers.Serverless && !x.Packed && (!few || !x.SeqNo):
+	case info.Flavor != providers.Serverless && !x.Packed && (!few || !x.SeqNo) && documents <= most:
 		return n
 	case !x.SeqNo: // at a point in time, up to a page without documents
-		return n * (roundUp(documents, int64(x.Size)) + 3)
+		return n * (roundUp(documents, min(int64(x.Size), most)) + 3)
 	}
-	return n * (documents/int64(lightPage(x)) + 1)
+	return n * (documents/min(int64(lightPage(x)), most) + 1)
 }

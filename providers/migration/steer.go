@@ -38,7 +38,7 @@ type verifying struct {
 	paused bool
 }
 
-// hold waits while the migration is paused. What is read goes on to its end.
+// hold waits while the migration is paused. What was asked for goes on to its end.
 func (v *verifying) hold(ctx context.Context) error {
 	if v == nil {
 		return ctx.Err()
@@ -64,27 +64,6 @@ func (v *verifying) heldNow() bool {
 	}
 	v.paused = paused
 	return paused
-}
-
-// pace waits until so many documents, gone through since begin, keep to the
-// speed that the user wants now, or else the block; together go on at once.
-func (v *verifying) pace(ctx context.Context, begin time.Time, documents int64, together int, declared float64) error {
-	for {
-		perSecond := declared
-		if v != nil {
-			perSecond = cmp.Or(control(v.j).RequestsPerSecond, declared)
-		}
-		if perSecond == 0 {
-			return nil
-		}
-		left := time.Duration(float64(documents)*float64(together)/perSecond*float64(time.Second)) - time.Since(begin)
-		if left <= 0 {
-			return nil
-		}
-		if err := sleep(ctx, min(left, askAgain)); err != nil {
-			return err
-		}
-	}
 }
 
 // rate is documents per second over all ranges together; 0: any number.

@@ -124,7 +124,9 @@ func (s *side) windows(p *part, c piece, f func(piece) error) error {
 		return f(c)
 	}
 	for from := c.span.From; from <= c.span.To; from += oneWayStep {
-		if err := f(piece{shard: c.shard, span: span{From: from, To: min(from+oneWayStep-1, c.span.To)}}); err != nil {
+		w := piece{shard: c.shard, span: span{From: from, To: min(from+oneWayStep-1, c.span.To)}}
+		w.documents = c.documents * (w.span.To - from + 1) / (c.span.To - c.span.From + 1)
+		if err := f(w); err != nil {
 			return err
 		}
 	}
@@ -136,7 +138,7 @@ func (s *side) named(ctx context.Context, docs []digested) (out []digested, err 
 	if len(s.parts) == 0 { // no index, no document
 		return nil, nil
 	}
-	for batch := range slices.Chunk(docs, s.pageSize(s.parts[0].x)) {
+	for batch := range slices.Chunk(docs, int(s.atMost(int64(s.pageSize(s.parts[0].x))))) {
 		ids := make([]string, len(batch))
 		for i, d := range batch {
 			ids[i] = d.id

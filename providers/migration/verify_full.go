@@ -124,6 +124,7 @@ func (c *comparison) prepare(ctx context.Context, contents bool, leftOut []strin
 	}
 	return each(ctx, len(sides), func(ctx context.Context, i int) error {
 		sides[i].contents, sides[i].note, sides[i].steered, sides[i].memory = contents, c.j.Note, steered, held
+		sides[i].speed = newSpeed(sides[i].perSecond)
 		sides[i].leaveOut(leftOut)
 		return sides[i].cutPieces(ctx, bytes/max(1, documents))
 	})

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
@@ -525,63 +524,6 @@ func TestFullKeeps(t *testing.T) {
 			if !errors.Is(err, providers.ErrVerify) || v.Missing != 1 || cmp.Diff([]providers.Difference{{What: missing, ID: "d 03/ü"}}, v.Examples) != "" {
 				t.Errorf("%s: %+v, %v", existing, v, err)
 			}
-		}
-	})
-}
-
-// A verification reads as fast as the user lets it, also where there are fewer
-// pieces than could be read at the same time.
-func TestVerifySpeed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newPair(t, providertest.Options{}).world
-		const name = "mig-speed"
-		w.fresh(t, name, 1)
-		put(t, w.admin, name, 1, ids(0, 60)...)
-		_, sum, err := copying(name, name).task(t, w.clusters()).Run(t.Context(), newJournal())
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := copying(name, name)
-		b.args["requests_per_second"] = cty.NumberIntVal(10)
-		task := b.task(t, w.clusters())
-		task.fetched = 0 // it reads by pieces, as those of many documents are
-		begin := time.Now()
-		if v, err := task.Verify(t.Context(), newJournal(), sum); err != nil || v.Identical != 60 {
-			t.Errorf("%+v %v", v, err)
-		}
-		if d := time.Since(begin); d < 6*time.Second || d > 13*time.Second {
-			t.Errorf("60 documents of each side took %v at 10 a second", d)
-		}
-	})
-}
-
-// What a stopped verification has added up already is not waited for again, and
-// can be told.
-func TestVerifySpeedOfKeptSums(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newPair(t, providertest.Options{}).world
-		const name = "mig-kept"
-		w.fresh(t, name, 1)
-		put(t, w.admin, name, 1, ids(0, 60)...)
-		_, sum, err := copying(name, name).task(t, w.clusters()).Run(t.Context(), newJournal())
-		if err != nil {
-			t.Fatal(err)
-		}
-		b := copying(name, name)
-		b.args["requests_per_second"] = cty.NumberIntVal(10)
-		task, j := b.task(t, w.clusters()), newJournal()
-		task.fetched, task.small, task.big = 0, 10, 10
-		begin := time.Now()
-		for range 2 {
-			if v, err := task.Verify(t.Context(), j, sum); err != nil || v.Identical != 60 {
-				t.Errorf("%+v %v", v, err)
-			}
-		}
-		if d := time.Since(begin); d < 6*time.Second || d > 9*time.Second {
-			t.Errorf("60 documents of each side took %v at 10 a second, though the second time all was known", d)
-		}
-		if s, err := task.Status(t.Context(), j); err != nil || s.Compared != len(j.records) || s.Compared < 8 {
-			t.Errorf("%d pieces of %d records, %v", s.Compared, len(j.records), err)
 		}
 	})
 }

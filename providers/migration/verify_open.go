@@ -141,7 +141,9 @@ func (c *comparison) classify(ctx context.Context, suspects []digested) error {
 		for _, p := range s.parts {
 			size = min(size, max(1, p.x.Size))
 		}
+		size = int(s.atMost(int64(size)))
 	}
+	size = int(c.dest.atMost(int64(size)))
 	for len(suspects) > 0 {
 		// All of an id stay together.
 		n := min(size, len(suspects))
@@ -309,7 +311,7 @@ func sameDigest(a, b any) bool {
 
 // withoutContents is the same side, of which ids are wanted only.
 func (s *side) withoutContents() *side {
-	return &side{task: s.task, title: s.title, run: s.run, parts: s.parts, note: s.note, steered: s.steered, memory: s.memory}
+	return &side{task: s.task, title: s.title, run: s.run, parts: s.parts, note: s.note, steered: s.steered, speed: s.speed, memory: s.memory}
 }
 
 // withContents is the same side, to be looked up with contents.
@@ -378,7 +380,11 @@ func (s *side) find(ctx context.Context, index string, ids []string, query any) 
 	}
 	err = inSteps(ids, tooManyHits, func(some []string) error {
 		body["query"], body["size"] = all(query, object{"ids": object{"values": some}}), min(10_000, 3*len(some)+10)
+		if err := s.pace(ctx, int64(len(some))); err != nil {
+			return err
+		}
 		a, err := searchUpTo(ctx, s.src, index, -1, body, limit)
+		s.came(int64(len(a.Hits.Hits)), int64(len(some)))
 		if n := len(a.Hits.Hits); err == nil && int64(n) < int64(a.Hits.Total) {
 			err = fmt.Errorf("%s holds %d documents under %d ids, which is more than can be looked at", s.title, a.Hits.Total, len(some))
 		}

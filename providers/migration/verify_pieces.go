@@ -10,9 +10,9 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/esmig/esmig/providers"
 )
@@ -40,6 +40,7 @@ type side struct {
 	parts    []*part
 	note     func(string)
 	steered  *verifying
+	speed    *speed // over all pieces; nil: any
 	// What the cluster can do, as far as is known.
 	aggregates, runtime, scripts atomic.Bool
 	memory                       *memory
@@ -252,16 +253,20 @@ func (s *side) documents() (n int64) {
 	return n
 }
 
-// digests makes sums or a list of one piece: inside the cluster, or where that
-// is refused by reading it.
+// digests makes sums or a list of one piece: inside the cluster, or by reading it
+// where that is refused or would be too much for the speed that the user wants.
 func (s *side) digests(ctx context.Context, p *part, c piece, params digestParams) (*sums, []digested, error) {
 	params.Routing, params.Contents = p.routing, s.contents
 	query := s.selection(p.x, c.span.query())
-	if s.aggregates.Load() && !p.x.Packed && (!s.few || !p.x.SeqNo) {
+	if s.aggregates.Load() && !p.x.Packed && (!s.few || !p.x.SeqNo) && c.documents <= s.atMost(c.documents) {
+		if err := s.turn(ctx, c.documents); err != nil {
+			return nil, nil, err
+		}
 		sum, list, err := inside(ctx, s.src, p.x.Name, c.shard, query, params)
 		if !s.refused(err, &s.aggregates) {
 			return sum, list, err
 		}
+		s.came(0, c.documents)
 	}
 	sum, list := &sums{}, []digested(nil)
 	err := s.read(ctx, p, c, query, func(d digested) {
@@ -301,18 +306,13 @@ func refusesScript(err error) bool {
 		(e.Status == 400 || e.Status == 500 || notImplemented(err))
 }
 
-// work runs f for each piece of a side, at most so many at a time and not faster
-// than the user wants.
+// work runs f for each piece of a side, at most so many at a time.
 func (s *side) work(parent context.Context, most int, f func(ctx context.Context, p *part, n int) error) error {
-	pieces := 0
-	for _, p := range s.parts {
-		pieces += len(p.pieces)
-	}
-	together := min(most, max(1, pieces)) // each keeps to its share of the speed
 	g, ctx := errgroup.WithContext(parent)
-	g.SetLimit(together)
+	g.SetLimit(most)
+	free := semaphore.NewWeighted(int64(most))
 	for _, p := range s.parts {
-		for n, c := range p.pieces {
+		for n := range p.pieces {
 			if ctx.Err() != nil {
 				break
 			}
@@ -320,13 +320,12 @@ func (s *side) work(parent context.Context, most int, f func(ctx context.Context
 				if err := s.steered.hold(ctx); err != nil {
 					return err
 				}
-				begin := time.Now()
-				if err := f(ctx, p, n); errors.Is(err, errKept) {
-					return nil
-				} else if err != nil {
+				slots := s.slots(most)
+				if err := free.Acquire(ctx, slots); err != nil {
 					return err
 				}
-				return s.steered.pace(ctx, begin, c.documents, together, s.requestsPerSecond)
+				defer free.Release(slots)
+				return f(ctx, p, n)
 			})
 		}
 	}
@@ -344,9 +343,6 @@ type sumRecord struct {
 	Pieces []int  `json:"pieces"`
 	Sums   *sums  `json:"sums"`
 }
-
-// errKept: a piece was not read, so that there is nothing to wait for.
-var errKept = errors.New("kept")
 
 const wroteDigest = "digest"
 
@@ -409,7 +405,7 @@ func (s *side) sum(ctx context.Context, j providers.Journal, kept map[string][]s
 	}
 	err := s.work(ctx, s.together, func(ctx context.Context, p *part, n int) error {
 		if have[p][n] {
-			return errKept
+			return nil
 		}
 		one, _, err := s.digests(ctx, p, p.pieces[n], digestParams{})
 		if err != nil {

@@ -23,11 +23,11 @@ import (
 // needed, and a lost answer is asked for again.
 func (s *side) read(ctx context.Context, p *part, c piece, query any, f func(digested)) error {
 	if !p.x.SeqNo {
-		return s.readAll(ctx, p, query, f)
+		return s.readAll(ctx, p, c, query, f)
 	}
 	body := object{"query": query, "sort": []any{object{"_seq_no": "asc"}}, "track_total_hits": false}
-	for {
-		a, size, err := s.page(ctx, p.x, p.x.Name, c.shard, body, 0)
+	for left := c.documents; ; {
+		a, size, err := s.page(ctx, p.x, p.x.Name, c.shard, body, 0, max(1, left))
 		if err != nil {
 			return err
 		}
@@ -37,6 +37,7 @@ func (s *side) read(ctx context.Context, p *part, c piece, query any, f func(dig
 		if len(a.docs) < size {
 			return nil
 		}
+		left -= int64(len(a.docs))
 		body["search_after"] = json.RawMessage(a.after)
 	}
 }
@@ -112,12 +113,13 @@ func newMemory(s sizes) *memory {
 
 // page asks for one page, with the digests of contents instead of contents
 // where the cluster can make them. It says what size it asked for. ids is how
-// many documents are looked up, 0: as many as a page may have.
+// many documents are looked up, 0: as many as a page may have; left is about how
+// many there are, 0: not known.
 //
 // Memory is asked for before a page is, by what the hits of the last one were
 // like. A page that is larger is asked for again, with fewer hits in the end; a
 // single document may be of any size, and is read alone. A lookup that is too large wraps ErrTooLarge.
-func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int, body object, ids int) (digestPage, int, error) {
+func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int, body object, ids int, left int64) (digestPage, int, error) {
 	info, err := s.src.Info(ctx)
 	if err != nil {
 		return digestPage{}, 0, err
@@ -137,7 +139,7 @@ func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int
 			}
 		}
 		if ids == 0 {
-			hits = max(1, min(hits, s.memory.limit/hit, most))
+			hits = max(1, min(s.atMost(hits), s.memory.limit/hit, most))
 			size = int(hits)
 		}
 		held := hits*hit*5/4 + 1024
@@ -152,8 +154,13 @@ func (s *side) page(ctx context.Context, x *sourceIndex, index string, shard int
 			held, limit = s.memory.all, 0
 		}
 		body["size"] = size
+		expected := min(hits, cmp.Or(left, hits))
+		if err := s.turn(ctx, expected); err != nil {
+			return digestPage{}, 0, err
+		}
 		a, n, err := s.held(ctx, held, index, by != nil, providers.Request{Method: http.MethodPost, Path: "/" + url.PathEscape(index) + "/_search", Query: q,
 			Body: providers.Encode(body), Repeatable: true, Timeout: digestTimeout, Compress: !onThisMachine(s.src), Limit: limit})
+		s.came(int64(len(a.docs)), expected)
 		switch {
 		case by != nil && s.refused(err, by):
 			s.hitBytes.Store(0)
@@ -266,20 +273,27 @@ func plainString(raw []byte) string {
 	return unquote(raw)
 }
 
-// readAll reads an index that cannot be asked for _seq_no.
-func (s *side) readAll(ctx context.Context, p *part, query any, f func(digested)) error {
+// readAll reads a piece of an index that cannot be asked for _seq_no.
+func (s *side) readAll(ctx context.Context, p *part, c piece, query any, f func(digested)) error {
 	r, err := s.open(ctx, p.x, query)
 	if err != nil {
 		return err
 	}
 	defer r.close(ctx)
-	for {
+	for left := c.documents; ; {
+		size := s.atMost(int64(max(1, p.x.Size)))
+		expected := min(size, max(1, left))
+		if err := s.pace(ctx, expected); err != nil {
+			return err
+		}
 		// Pages of a scroll cannot be asked for again, and have no limit.
 		if err := s.memory.Acquire(ctx, s.memory.limit); err != nil {
 			return err
 		}
-		page, err := r.next(ctx, max(1, p.x.Size), 0)
+		page, err := r.next(ctx, int(size), 0)
 		s.memory.Release(s.memory.limit)
+		s.came(int64(len(page.hits)), expected)
+		left -= int64(len(page.hits))
 		if err != nil || len(page.hits) == 0 {
 			return err
 		}
@@ -316,7 +330,7 @@ func (s *side) lookupDigests(ctx context.Context, ids []string) ([]digested, err
 }
 
 func (s *side) lookupDigestsIn(ctx context.Context, x *sourceIndex, index string, ids []string) ([]digested, error) {
-	a, _, err := s.page(ctx, x, index, -1, object{"query": s.selection(x, object{"ids": object{"values": ids}}), "track_total_hits": true}, len(ids))
+	a, _, err := s.page(ctx, x, index, -1, object{"query": s.selection(x, object{"ids": object{"values": ids}}), "track_total_hits": true}, len(ids), 0)
 	tooLarge := errors.Is(err, providers.ErrTooLarge)
 	if !tooLarge && (err != nil || a.total <= int64(len(a.docs))) {
 		return a.docs, err

@@ -173,7 +173,7 @@ func TestRealDigestsOfWhatIsSpecial(t *testing.T) {
 		s := &side{task: &task{src: c, srcName: "source", index: index}, contents: true, note: func(s string) { t.Error(s) }, memory: newMemory(sizes{limit: pageLimit, inFlight: mostInFlight})}
 		s.scripts.Store(true)
 		s.runtime.Store(runtime)
-		page, _, err := s.page(t.Context(), &sourceIndex{Size: 10}, index, -1, object{"query": all()}, 0)
+		page, _, err := s.page(t.Context(), &sourceIndex{Size: 10}, index, -1, object{"query": all()}, 0, 0)
 		if err != nil || s.runtime.Load() != runtime || len(page.docs) != 3 {
 			t.Fatalf("runtime field %v: %d documents, %v", runtime, len(page.docs), err)
 		}
