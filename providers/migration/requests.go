@@ -137,12 +137,17 @@ func (t *task) digesting(x *sourceIndex, info providers.Info, average int64, few
 	if x.Documents == 0 {
 		return 0
 	}
-	k, n := t.forPieces(t.leastPiece(average), x.Shards), int64(1)
+	least, counts := t.leastPiece(average), int64(0)
+	k, n := t.forPieces(least, x.Shards), int64(1)
 	if k.divisible(x) && (len(x.Ranges) > 1 || !t.divisible(x)) {
 		n = k.wantedRanges(x)
 	}
-	if x.SeqNo {
+	switch {
+	case x.SeqNo:
 		n *= int64(x.Shards)
+	case n == 1 && x.Shards > 1 && x.Documents > least:
+		n = int64(x.Shards)
+		counts = n + 1
 	}
 	documents, most := x.Documents/n, int64(math.MaxInt64) // of a request
 	if t.requestsPerSecond > 0 {
@@ -150,9 +155,9 @@ func (t *task) digesting(x *sourceIndex, info providers.Info, average int64, few
 	}
 	switch {
 	case info.Flavor != providers.Serverless && !x.Packed && (!few || !x.SeqNo) && documents <= most:
-		return n
+		return counts + n
 	case !x.SeqNo: // at a point in time, up to a page without documents
-		return n * (roundUp(documents, min(int64(x.Size), most)) + 3)
+		return counts + n*(roundUp(documents, min(int64(x.Size), most))+3)
 	}
 	return n * (documents/min(int64(lightPage(x)), most) + 1)
 }

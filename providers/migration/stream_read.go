@@ -43,6 +43,11 @@ func (t *task) open(ctx context.Context, x *sourceIndex, query any) (reader, err
 
 // openFor is open where pages may be further apart.
 func (t *task) openFor(ctx context.Context, x *sourceIndex, query any, keep string) (reader, error) {
+	return t.openShard(ctx, x, -1, query, keep)
+}
+
+// openShard is openFor of one shard; -1: of all.
+func (t *task) openShard(ctx context.Context, x *sourceIndex, shard int, query any, keep string) (reader, error) {
 	info, err := t.src.Info(ctx)
 	if err != nil {
 		return nil, err
@@ -51,8 +56,12 @@ func (t *task) openFor(ctx context.Context, x *sourceIndex, query any, keep stri
 	if s := t.sourceFilter(info); s != nil {
 		body["_source"] = s
 	}
+	preference := ""
+	if shard >= 0 {
+		preference = "_shards:" + itoa(shard)
+	}
 	if info.Flavor == providers.Elasticsearch && !atLeast(info.Version, 7, 12) {
-		return &scroll{t: t, index: x.Name, keep: keep, body: body}, nil
+		return &scroll{t: t, index: x.Name, preference: preference, keep: keep, body: body}, nil
 	}
 	p := &pointInTime{t: t, body: body, keep: keep, path: "/_pit", open: "/" + url.PathEscape(x.Name) + "/_pit", forget: "id"}
 	if info.Flavor == providers.OpenSearch {
@@ -60,12 +69,15 @@ func (t *task) openFor(ctx context.Context, x *sourceIndex, query any, keep stri
 		p.open = "/" + url.PathEscape(x.Name) + p.path
 	}
 	q := url.Values{"keep_alive": {keep}}
+	if preference != "" {
+		q.Set("preference", preference)
+	}
 	if info.Flavor == providers.OpenSearch {
 		q.Set("allow_partial_pit_creation", "false") // true unless it is said
 	}
 	raw, err := t.src.Do(ctx, providers.Request{Method: http.MethodPost, Path: p.open, Query: q, Repeatable: true})
 	if info.Flavor == providers.OpenSearch && (notImplemented(err) || badRequest(err)) { // before 2.4
-		return &scroll{t: t, index: x.Name, keep: keep, body: body}, nil
+		return &scroll{t: t, index: x.Name, preference: preference, keep: keep, body: body}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -87,7 +99,7 @@ func (t *task) openFor(ctx context.Context, x *sourceIndex, query any, keep stri
 	if info.Flavor == providers.OpenSearch { // _shard_doc came with 3.3
 		if _, err := p.search(ctx, 1, 0); badRequest(err) {
 			p.close(ctx)
-			return &scroll{t: t, index: x.Name, keep: keep, body: body}, nil
+			return &scroll{t: t, index: x.Name, preference: preference, keep: keep, body: body}, nil
 		}
 	}
 	return p, nil
@@ -180,6 +192,7 @@ func (p *pointInTime) close(ctx context.Context) {
 type scroll struct {
 	t               *task
 	index, id, keep string
+	preference      string // empty: any copies of all shards
 	body            object
 	size            int
 }
@@ -191,6 +204,9 @@ func (s *scroll) next(ctx context.Context, size int, limit int64) (page, error) 
 		s.body["size"], s.body["sort"] = size, []string{"_doc"}
 		r = providers.Request{Path: "/" + url.PathEscape(s.index) + "/_search", Body: providers.Encode(s.body), Limit: limit,
 			Query: url.Values{"scroll": {s.keep}, "allow_partial_search_results": {"false"}}}
+		if s.preference != "" {
+			r.Query.Set("preference", s.preference)
+		}
 	}
 	a, err := s.t.pageOf(ctx, r)
 	switch {

@@ -63,7 +63,10 @@ type part struct {
 	quiet bool
 	// of names what the sums are of. It changes with each write that the index
 	// sees; empty: that cannot be told, or the whole side is no more than a piece
-	// should be, so that sums are not kept.
+	// should be, so that sums are not kept. It cannot be told without checkpoints:
+	// the highest _seq_no of _stats counts writes that no search sees yet, so that
+	// sums of before would pass for those of after, and bounds that are percentiles
+	// need not be the same the next time. To begin anew is better than a false proof.
 	of string
 }
 
@@ -213,6 +216,11 @@ func (s *side) cutPart(ctx context.Context, p *part, documents int64) error {
 		x.Ranges = []span{{From: 0, To: -1, Documents: x.Documents}}
 	case !x.SeqNo && unnumbered == 0: // the checkpoints of the copy are of no use any more
 		p.limits = nil
+	}
+	if !x.SeqNo && len(x.Ranges) == 1 {
+		pieces, err := s.cutByShard(ctx, &x, documents)
+		p.pieces = pieces
+		return err
 	}
 	if !x.SeqNo {
 		for _, r := range x.Ranges {

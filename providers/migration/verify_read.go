@@ -275,7 +275,7 @@ func plainString(raw []byte) string {
 
 // readAll reads a piece of an index that cannot be asked for _seq_no.
 func (s *side) readAll(ctx context.Context, p *part, c piece, query any, f func(digested)) error {
-	r, err := s.open(ctx, p.x, query)
+	r, err := s.openShard(ctx, p.x, c.shard, query, keepAlive)
 	if err != nil {
 		return err
 	}
