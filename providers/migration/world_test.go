@@ -142,9 +142,11 @@ func fineTask(t testing.TB, w world, b block) *task {
 }
 
 // stopAndGoOn stops a copy of 40 documents at its n-th record, goes on from
-// there, and wants exactly the source's documents. True: it ended before that.
+// there, and wants exactly the source's documents, with at most the ranges that
+// were under way copied again. True: it ended before that.
 func stopAndGoOn(t *testing.T, task *task, dest providers.Cluster, index string, n int, torn bool, want map[string]string) bool {
 	t.Helper()
+	task.concurrency = 3 // of 8 ranges
 	j := newJournal()
 	j.left, j.torn = n, torn
 	_, _, err := task.Run(t.Context(), j)
@@ -163,6 +165,9 @@ func stopAndGoOn(t *testing.T, task *task, dest providers.Cluster, index string,
 	if err != nil {
 		t.Fatalf("after a stop at record %d: %v", n, err)
 	}
+	if again, anew := repeated(t, again.records); again > task.concurrency || anew > 0 {
+		t.Errorf("after a stop at record %d %d ranges were begun again, want at most %d, and %d that had ended", n, again, task.concurrency, anew)
+	}
 	if got := result.Created + result.Updated + result.Noops + result.Conflicts + result.Failed; got != result.Read || result.Read < 40 {
 		t.Errorf("the account is not closed after a stop at record %d: %+v", n, result)
 	}
@@ -173,6 +178,32 @@ func stopAndGoOn(t *testing.T, task *task, dest providers.Cluster, index string,
 		t.Errorf("verification after a stop at record %d: %+v, %v", n, v, err)
 	}
 	return false
+}
+
+// repeated counts, in a journal, how often a range was begun again, and how
+// often one of these that had ended.
+func repeated(t testing.TB, records []providers.JSON) (again, anew int) {
+	t.Helper()
+	ended := map[string]bool{} // of the ranges that were begun
+	for _, raw := range records {
+		var r record
+		if err := decode(raw, &r); err != nil {
+			t.Fatal(err)
+		}
+		switch had, begun := ended[r.Unit]; r.What {
+		case wroteBegin:
+			if begun {
+				again++
+			}
+			if had {
+				anew++
+			}
+			ended[r.Unit] = false
+		case wroteEnd:
+			ended[r.Unit] = true
+		}
+	}
+	return again, anew
 }
 
 // A process that is killed at any record goes on at the next start, and no
