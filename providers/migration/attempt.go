@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/esmig/esmig/providers"
@@ -34,6 +35,7 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 				own, u.leftOut = true, nil
 			}
 			size = r.learned(u, size)
+			asked := time.Now()
 			if err := r.begin(ctx, u, size); errors.Is(err, errMixed) {
 				return r.mixed(ctx, x, u)
 			} else if err != nil {
@@ -43,6 +45,8 @@ func (r *run) copyUnit(ctx context.Context, u *unit) error {
 				// No answer, or one that says to come later.
 				if last = serverError(err); last == nil {
 					last = &elasticsearch.Error{Reason: err.Error()}
+				} else if last.Status == http.StatusTooManyRequests {
+					r.gate.rejected(asked)
 				}
 				if lost++; away.tooLong() {
 					return &trouble{what: gaveUp, unit: u, index: x.Name, err: last}
