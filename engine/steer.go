@@ -73,6 +73,9 @@ func (e *Engine) migrationStatus(ctx context.Context, n *node, c providers.Contr
 		if err != nil {
 			m.Trouble = e.secrets.text(err.Error())
 		}
+		if running {
+			s.PerSecond += s.Passing
+		}
 		m.Status = &s
 	}
 	if n.obj != nil && n.obj.Verified != nil {

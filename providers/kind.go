@@ -344,8 +344,11 @@ type Status struct {
 	RangesBegun   int          `json:"ranges_begun"`
 	RangesOpen    int          `json:"ranges_open"`
 	Refused       int64        `json:"refused,omitempty"` // documents that the destination did not take
-	PerSecond     float64      `json:"per_second"`        // documents, of the running tasks
+	PerSecond     float64      `json:"per_second"`        // documents, of the running tasks; the engine adds Passing
 	Tasks         []ServerTask `json:"tasks"`
+	// Passing is what ranges that were begun and pass through esmig bring in a
+	// second, if an apply is at it: as much as those did that are done.
+	Passing float64 `json:"-"`
 	// Compared pieces, of both sides, are what a full verification of many
 	// documents has added up so far.
 	Compared int `json:"pieces_compared,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,6 +90,14 @@ func has(t *testing.T, text string, want ...string) {
 		if !strings.Contains(text, w) {
 			t.Errorf("%q is missing in:\n%s", w, text)
 		}
+	}
+}
+
+// fast wants a speed and when it will be over, in what status says of a copy.
+func fast(t *testing.T, status string) {
+	t.Helper()
+	if !regexp.MustCompile(`of 80 documents +[1-9][0-9.]*/s +ETA [0-9]+ s`).MatchString(status) {
+		t.Errorf("no speed in:\n%s", status)
 	}
 }
 
@@ -288,10 +297,11 @@ func TestThrottle(t *testing.T) {
 		}
 		out, _ := other.run("status")
 		has(t, out, "throttled to 60/s", "at most 30/s")
+		fast(t, out)
 		out, _ = other.run("status", "-json")
 		var st engine.Status
 		if err := json.Unmarshal([]byte(out), &st); err != nil || len(st.Migrations) != 1 || len(st.Migrations[0].Status.Tasks) != 2 ||
-			st.Migrations[0].Control.RequestsPerSecond != 60 || st.Running == nil || st.Running.Operation != "apply" {
+			st.Migrations[0].Status.PerSecond <= 0 || st.Migrations[0].Control.RequestsPerSecond != 60 || st.Running == nil || st.Running.Operation != "apply" {
 			t.Errorf("%v %s", err, out)
 		}
 		s.target.FinishTasks()
@@ -360,6 +370,12 @@ func TestThrottleStream(t *testing.T) {
 		}
 		other.want(exitDone, "the apply that runs shows the speed", "status")
 		other.want(exitDone, "", "throttle", "10", "migration.m")
+		time.Sleep(4 * time.Second)
+		out, _ := other.run("status") // a range is done by now, which tells it
+		fast(t, out)
+		if strings.Contains(out, "shows the speed") {
+			t.Error(out)
+		}
 		if out, code := wait(); code != exitDone || s.docs() != 80 {
 			t.Fatalf("%d documents, %s", s.docs(), out)
 		}

@@ -28,6 +28,9 @@ type record struct {
 	There  int64   `json:"there,omitempty"` // left out, because it had come before
 	Task   string  `json:"task,omitempty"`
 	Counts *counts `json:"counts,omitempty"`
+	// Seconds is how long the attempt took that ended the range, where no server
+	// knows it: of a stream.
+	Seconds float64 `json:"seconds,omitempty"`
 	// Refused documents are counted in Counts; they are dead letters by then.
 	// Of a left_out they are those that the next attempts are begun without, of
 	// which there are LeftOut then.
@@ -99,6 +102,8 @@ type unit struct {
 	// into is the index that the next attempt by reindex writes to, because it
 	// replaces documents there; empty: under the destination's name.
 	into string
+	// seconds that the last attempt took, of a stream only.
+	seconds float64
 	// streamed: the last attempt has no task. cancelled: its task is known to
 	// have been ended.
 	streamed, cancelled bool
@@ -182,6 +187,7 @@ func read(j providers.Journal, gaps bool) (*ledger, error) {
 		case wroteCancel:
 			u.task, u.cancelled = "", true
 		case wroteEnd:
+			u.seconds = r.Seconds
 			if !u.suspect {
 				u.counts, u.refused, u.leftOut, u.doubt = r.Counts, r.Refused, nil, false
 			}
@@ -237,7 +243,7 @@ func (l *ledger) tail(r record) *unit {
 // begins counts an attempt. What it brings is on no disk yet, and a document
 // may have left its range since the tail was decided, which is done anew.
 func (l *ledger) begins(u *unit) {
-	u.begun, u.safe = u.begun+1, false
+	u.begun, u.safe, u.seconds = u.begun+1, false, 0
 	if u.tail {
 		l.tailed[u.index] = true
 		return

@@ -214,6 +214,8 @@ func (t *task) Status(ctx context.Context, j providers.Journal) (providers.Statu
 	kept, keptErr := keptSums(j)
 	s := providers.Status{Ranges: len(a.ledger.units) + len(a.tails), Tasks: []providers.ServerTask{}}
 	byUnit := map[*unit]int{}
+	var streamed, seconds float64 // documents that have passed through esmig, and how long their ranges took
+	passing := 0
 	for i, u := range a.units {
 		byUnit[u] = i
 	}
@@ -223,6 +225,9 @@ func (t *task) Status(ctx context.Context, j providers.Journal) (providers.Statu
 			s.Done += u.counts.done()
 			s.Total += u.counts.Total
 			s.Refused += u.counts.Refused
+			if u.seconds > 0 {
+				streamed, seconds = streamed+float64(u.counts.done()), seconds+u.seconds
+			}
 			return
 		}
 		i, asked := byUnit[u]
@@ -245,10 +250,19 @@ func (t *task) Status(ctx context.Context, j providers.Journal) (providers.Statu
 			s.RangesDone++ // nobody has recorded it yet
 		case u.open():
 			s.RangesBegun++
+			if u.streamed {
+				passing++
+			}
 		default:
 			s.RangesOpen++
 		}
 	})
+	if seconds > 0 {
+		s.Passing = float64(passing) * streamed / seconds
+		if most := cmp.Or(control(j).RequestsPerSecond, t.requestsPerSecond); most > 0 {
+			s.Passing = min(s.Passing, most)
+		}
+	}
 	for _, rs := range kept {
 		for _, r := range rs {
 			s.Compared += len(r.Pieces)

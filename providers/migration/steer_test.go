@@ -112,6 +112,13 @@ func TestSteerable(t *testing.T) {
 			s.finish()
 			s.count(0)(s.task.Throttle(s.Context(), s.j, 50))
 		})
+		in("speed", func(s *steered) {
+			time.Sleep(10 * time.Second)
+			got, err := s.task.Status(s.Context(), s.j) // brings each task on by its first document
+			if err != nil || len(got.Tasks) != 2 || got.Tasks[0].Seconds < 10 || got.Tasks[0].Seconds > 11 || got.PerSecond < 0.18 || got.PerSecond > 0.2 {
+				s.Errorf("%+v %v, want 2 documents in the 10 seconds that 2 tasks run", got, err)
+			}
+		})
 		in("as declared", func(s *steered) {
 			s.task.requestsPerSecond = 8
 			s.count(2)(s.task.Throttle(s.Context(), s.j, 0))
@@ -146,6 +153,50 @@ func TestSteerable(t *testing.T) {
 				s.Errorf("%+v %v", got, err)
 			}
 		})
+	}
+}
+
+// What passes through esmig has no task that tells its speed: it is that of the
+// ranges that are done, for each that was begun. A journal of an older esmig does
+// not hold it.
+func TestStatusOfStream(t *testing.T) {
+	w := newPair(t, providertest.Options{}).world
+	x := &sourceIndex{Name: "from", Documents: 500}
+	for i := range 5 {
+		x.Ranges = append(x.Ranges, span{From: int64(100 * i), To: int64(100*i + 99), Documents: 100})
+	}
+	end := func(unit string, documents int64, seconds float64) record {
+		return record{What: wroteEnd, Unit: unit, Counts: &counts{Total: documents, Created: documents}, Seconds: seconds}
+	}
+	for _, c := range []struct {
+		name  string
+		ends  []record
+		limit float64
+		want  float64
+	}{
+		{"none is done", nil, 0, 0},
+		{"an older journal", []record{end("0.0", 100, 0)}, 0, 0},
+		{"one is done", []record{end("0.0", 100, 10)}, 0, 30},
+		{"two are done", []record{end("0.0", 100, 10), end("0.1", 100, 30)}, 0, 10},
+		{"throttled", []record{end("0.0", 100, 10)}, 5, 5},
+		{"an older esmig has gone on", []record{end("0.0", 100, 0), end("0.1", 100, 10)}, 0, 20},
+	} {
+		j := newJournal()
+		records := []record{{What: wroteCut, Run: "r", Indices: []*sourceIndex{x}}}
+		for i := range 4 {
+			records = append(records, record{What: wroteBegin, Unit: fmt.Sprint("0.", i), Size: 10})
+		}
+		for _, r := range append(records, c.ends...) {
+			if err := j.Append(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		task := streaming("from", "to").task(t, w.clusters())
+		task.requestsPerSecond = c.limit
+		s, err := task.Status(t.Context(), j)
+		if err != nil || s.Passing != c.want || s.PerSecond != 0 || s.RangesBegun != 4-len(c.ends) {
+			t.Errorf("%s: %+v %v, want %v documents a second", c.name, s, err, c.want)
+		}
 	}
 }
 

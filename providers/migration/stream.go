@@ -87,8 +87,9 @@ func (s *streamer) copyUnit(ctx context.Context, u *unit) error {
 		s.l.begins(u)
 		u.task, u.suspect, u.others = "", false, nil
 		s.mu.Unlock()
+		pumped := time.Now()
 		got, err := s.pump(ctx, u, x, query, size, alone, left)
-		u.resent = got.resent
+		u.resent, u.seconds = got.resent, time.Since(pumped).Round(time.Millisecond).Seconds()
 		var t *trouble
 		switch {
 		case ctx.Err() != nil:
@@ -183,7 +184,7 @@ var errSuspect = errors.New("some of it may be lost")
 
 // end records that all of a range is acknowledged, but for what is refused.
 func (r *run) end(u *unit, c counts, left refusedDocs) error {
-	if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c, Refused: left}); err != nil {
+	if err := r.j.Append(record{What: wroteEnd, Unit: u.id, Counts: &c, Seconds: u.seconds, Refused: left}); err != nil {
 		return err
 	}
 	r.mu.Lock()
