@@ -385,6 +385,29 @@ func TestThrottleStream(t *testing.T) {
 	})
 }
 
+// TestStatusOfStoppedStream: nothing passes through an esmig that is gone, so no
+// speed is told of it.
+func TestStatusOfStoppedStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newMoving(t, 1, "stream")
+		other := s.other()
+		other.want(exitDone, "", "throttle", "10", "migration.m")
+		wait := s.apply("-auto-approve")
+		time.Sleep(3 * time.Second)
+		out, _ := other.run("status")
+		fast(t, out)
+		s.signals <- os.Interrupt
+		if out, code := wait(); code != exitInterrupted {
+			t.Fatalf("%d %s", code, out)
+		}
+		out, _ = other.run("status")
+		has(t, out, "No esmig runs here.", "1 begun")
+		if strings.Contains(out, "ETA") {
+			t.Errorf("a speed of what does not run:\n%s", out)
+		}
+	})
+}
+
 // TestSteerVerification: what the user wants holds until the migration is done,
 // and so for its verification, which loads the source as the copy does.
 func TestSteerVerification(t *testing.T) {
