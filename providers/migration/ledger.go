@@ -200,7 +200,11 @@ func read(j providers.Journal, gaps bool) (*ledger, error) {
 		case wroteRestore:
 			l.relaxed = nil
 		case wroteFlush:
-			l.flushed(r.Units)
+			for _, id := range r.Units { // and not l.flushed, which looks at all units each time
+				if u := byID[id]; u != nil {
+					u.safe = true
+				}
+			}
 		case wroteLost:
 			l.lost(r.Terms)
 		case wroteTail:

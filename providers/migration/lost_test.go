@@ -102,3 +102,28 @@ func TestLostBehindAlias(t *testing.T) {
 		}
 	})
 }
+
+// What the journal says is flushed stays done when it also says that a node
+// restarted, in the process that goes on as in the one that wrote it.
+func TestFlushedIsNotLost(t *testing.T) {
+	j := newJournal()
+	x := &sourceIndex{Name: "from", Documents: 20, Ranges: []span{{From: 0, To: 9, Documents: 10}, {From: 10, To: 19, Documents: 10}}}
+	for _, r := range []record{
+		{What: wroteCut, Run: "r", Indices: []*sourceIndex{x}},
+		{What: wroteBegin, Unit: "0.0"}, {What: wroteEnd, Unit: "0.0", Counts: &counts{Total: 10, Created: 10}},
+		{What: wroteBegin, Unit: "0.1"}, {What: wroteEnd, Unit: "0.1", Counts: &counts{Total: 10, Created: 10}},
+		{What: wroteFlush, Units: []string{"0.0"}},
+		{What: wroteLost, Terms: map[string][]int64{"to": {2}}},
+	} {
+		if err := j.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := replay(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.units[0].counts == nil || l.units[1].counts != nil {
+		t.Errorf("flushed: done %v, not flushed: done %v", l.units[0].counts != nil, l.units[1].counts != nil)
+	}
+}
