@@ -70,7 +70,6 @@ func (l *laterFile) open() (err error) {
 		return nil
 	}
 	if l.file, err = l.create(); err != nil {
-		l.file = nil
 		return err
 	}
 	_, err = l.file.Write(l.early.Bytes())

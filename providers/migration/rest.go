@@ -155,7 +155,8 @@ func (s *streamer) sifter(ctx context.Context, x *sourceIndex, u *unit) (f sift,
 	}
 	var mu sync.Mutex
 	var old examples
-	asked, into := false, providers.Encode(now.Write) // whether what is there may be replaced, and where
+	into := providers.Encode(now.Write) // where what is there is replaced
+	denied := sync.OnceValue(func() *providers.Finding { return s.mayReplace(ctx, now.Write) })
 	told = func() { s.tellOld(x, old) }
 	return func(ctx context.Context, hits []rawHit) ([]rawHit, error) {
 		kept := make([]rawHit, 0, len(hits))
@@ -181,11 +182,8 @@ func (s *streamer) sifter(ctx context.Context, x *sourceIndex, u *unit) (f sift,
 					continue
 				}
 				if to != nil {
-					if !asked {
-						asked = true
-						if f := s.mayReplace(ctx, now.Write); f != nil {
-							return nil, f
-						}
+					if f := denied(); f != nil {
+						return nil, f
 					}
 					hits[i].index = into
 				}
